@@ -1,0 +1,2 @@
+//! Reverse-mode automatic differentiation over `ndarray`, from scratch.
+pub mod random;

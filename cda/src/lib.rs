@@ -1,0 +1,1 @@
+//! Cross-Diffusion Attention and the MutualFormer block.

@@ -1,0 +1,3 @@
+//! Data sets, procedural scenes and loaders.
+pub mod sample;
+pub use sample::Sample;

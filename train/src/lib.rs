@@ -1,0 +1,2 @@
+//! The library behind the `mutualformer` tool.
+pub mod metrics;

@@ -1,0 +1,2 @@
+//! The `mutualformer` tool.
+fn main() {}

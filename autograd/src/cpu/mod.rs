@@ -1,0 +1,35 @@
+//! The kernels behind host tensors: plain loops over slices, the only place that uses rayon.
+//!
+//! Work is cut into chunks whose size depends on the shapes alone, and partial sums are added in a fixed order, so the
+//! bits of a result do not depend on the number of threads.
+
+pub(crate) mod conv;
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod index;
+pub(crate) mod norm;
+pub(crate) mod optim;
+pub(crate) mod pool;
+pub(crate) mod reduce;
+pub(crate) mod resize;
+pub(crate) mod softmax;
+pub(crate) mod strided;
+
+use rayon::prelude::*;
+
+/// Elements one task handles: 64 KiB of `f32`, so that a task is worth its hand-over and stays in the cache.
+const CHUNK: usize = 16 * 1024;
+
+/// Calls `f(first position, chunk)` for every `size`-element chunk of `out`, in parallel when there are several.
+fn for_chunks<T: Send>(out: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if out.len() <= size {
+        f(0, out);
+    } else {
+        out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i * size, chunk));
+    }
+}
+
+/// How many rows of `n` elements make a chunk.
+fn rows_per_chunk(n: usize) -> usize {
+    (CHUNK / n.max(1)).max(1)
+}

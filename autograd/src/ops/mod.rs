@@ -1,0 +1,24 @@
+//! Every differentiable operation. One op is one function: its formula, its forward pass, its backward pass.
+//!
+//! Ops are methods of [`Var`](crate::Var) under PyTorch's names, so that a network reads as in PyTorch:
+//! `q.matmul_t(&k).mul_scalar(scale).softmax(-1)`. Each computes its value with the primitives of
+//! [`Tensor`](crate::Tensor) and calls [`record`](crate::record) with the function that maps the gradient of its output,
+//! dy, to gradients of its inputs. Shape mistakes panic at the caller's line with the shapes in words.
+
+pub mod attention;
+pub mod conv;
+pub mod dropout;
+pub mod elementwise;
+pub mod index;
+pub mod loss;
+pub mod matmul;
+pub mod norm;
+pub mod pool;
+pub mod reduce;
+pub mod resize;
+pub mod shape;
+pub mod softmax;
+
+pub use loss::Reduction;
+pub use resize::ResizeMode;
+pub use shape::concat;

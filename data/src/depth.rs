@@ -137,7 +137,11 @@ mod tests {
         let close = |found: Array2<f32>| (found - &expected).iter().all(|e| e.abs() < 1e-6);
         assert!(close(convert(array![[0.0, 100.0, 150.0, 200.0]], 255.0, DepthFormat::NearBright)));
         assert!(close(convert(array![[255.0, 100.0, 50.0, 0.0]], 255.0, DepthFormat::FarBright)));
-        assert!(close(convert(array![[f32::INFINITY, 10.0, 20.0, 30.0]], f32::INFINITY, DepthFormat::Disparity)));
+        assert!(close(convert(
+            array![[f32::INFINITY, 10.0, 20.0, 30.0]],
+            f32::INFINITY,
+            DepthFormat::Disparity
+        )));
         // 1/z of 1 m, 4/3 m and 2 m: 1, 3/4 and 1/2, evenly spaced.
         assert!(close(convert(array![[0.0, 2000.0, 4000.0 / 3.0, 1000.0]], 65535.0, DepthFormat::Mm)));
     }
@@ -149,7 +153,10 @@ mod tests {
             assert_eq!(convert(odd.clone(), f32::INFINITY, format), array![[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]);
         }
         // The smallest floats have no finite inverse; they must not poison the rest.
-        assert_eq!(convert(array![[1e-40, 2.0, 4.0]], f32::INFINITY, DepthFormat::Mm), array![[0.0, 1.0, FARTHEST]]);
+        assert_eq!(
+            convert(array![[1e-40, 2.0, 4.0]], f32::INFINITY, DepthFormat::Mm),
+            array![[0.0, 1.0, FARTHEST]]
+        );
     }
 
     #[test]

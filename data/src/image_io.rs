@@ -29,7 +29,11 @@ pub struct Grey {
 /// If the file is missing, cut short, or neither PNG nor JPEG.
 pub fn read_rgb(path: &Path) -> Result<Array3<f32>, DataError> {
     let Pixels { values, full_scale } = Pixels::read(path)?; // [H, W, 3]
-    Ok(values.permuted_axes([2, 0, 1]).mapv(|v| v as f32 / full_scale as f32).as_standard_layout().into_owned())
+    Ok(values
+        .permuted_axes([2, 0, 1])
+        .mapv(|v| v as f32 / full_scale as f32)
+        .as_standard_layout()
+        .into_owned())
 }
 
 /// Reads one channel as stored, `[H, W]`, 8 or 16 bits deep. Colours become PIL's and OpenCV's luma.
@@ -56,7 +60,8 @@ pub fn read_mask(path: &Path) -> Result<Array2<f32>, DataError> {
 /// # Errors
 /// If the file is missing or its header is neither PNG's nor JPEG's.
 pub fn read_size(path: &Path) -> Result<(usize, usize), DataError> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::read(path))?;
+    let reader =
+        ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::read(path))?;
     let mut decoder = reader.into_decoder().map_err(DataError::decode(path))?;
     let (width, height) = decoder.dimensions();
     let (height, width) = (height as usize, width as usize);
@@ -153,7 +158,12 @@ fn is_cut_short(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xFF, 0xD8]) && last([0xFF, 0xDA]) > last([0xFF, 0xD9])
 }
 
-fn write_png(path: &Path, bytes: &[u8], size: (usize, usize), color: ExtendedColorType) -> Result<(), DataError> {
+fn write_png(
+    path: &Path,
+    bytes: &[u8],
+    size: (usize, usize),
+    color: ExtendedColorType,
+) -> Result<(), DataError> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = encode(&temporary, bytes, size, color).and_then(|()| Ok(fs::rename(&temporary, path)?));
     written.map_err(|cause| {
@@ -163,7 +173,12 @@ fn write_png(path: &Path, bytes: &[u8], size: (usize, usize), color: ExtendedCol
     })
 }
 
-fn encode(path: &Path, bytes: &[u8], size: (usize, usize), color: ExtendedColorType) -> Result<(), ImageError> {
+fn encode(
+    path: &Path,
+    bytes: &[u8],
+    size: (usize, usize),
+    color: ExtendedColorType,
+) -> Result<(), ImageError> {
     let (height, width) = size;
     let mut file = BufWriter::new(File::create(path)?);
     PngEncoder::new(&mut file).write_image(bytes, width as u32, height as u32, color)?;
@@ -231,7 +246,10 @@ mod tests {
         let path = dir.path().join("m.png");
         GrayImage::from_raw(4, 1, vec![0, 128, 129, 255]).unwrap().save(&path).unwrap();
         assert_eq!(read_mask(&path).unwrap(), array![[0.0, 0.0, 1.0, 1.0]]);
-        ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![128 * 257u16, 129 * 257]).unwrap().save(&path).unwrap();
+        ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![128 * 257u16, 129 * 257])
+            .unwrap()
+            .save(&path)
+            .unwrap();
         assert_eq!(read_mask(&path).unwrap(), array![[0.0, 1.0]]);
     }
 
@@ -262,7 +280,8 @@ mod tests {
     #[test]
     fn files_cut_short_are_refused() {
         let dir = folder();
-        let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 ^ y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
+        let noise =
+            RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 ^ y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
         for name in ["cut.jpg", "cut.png"] {
             let path = dir.path().join(name);
             noise.save(&path).unwrap();
@@ -281,7 +300,8 @@ mod tests {
         let image = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 0 } else { 255 }]));
         image.save(&path).unwrap();
         let plain = fs::read(&path).unwrap();
-        let tiff = [b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".as_slice()].concat();
+        let tiff =
+            [b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".as_slice()].concat();
         let header = [0xFF, 0xE1, 0, (tiff.len() + 2) as u8];
         fs::write(&path, [&plain[..2], &header, &tiff, &plain[2..]].concat()).unwrap();
 

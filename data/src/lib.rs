@@ -5,5 +5,7 @@ pub use sample::Sample;
 pub mod depth;
 pub mod error;
 pub mod image_io;
+pub mod import;
+mod numpy;
 pub use depth::DepthFormat;
 pub use error::DataError;

@@ -85,12 +85,6 @@ pub enum DataError {
         /// The panic's message.
         message: String,
     },
-    /// A loader thread ended before it had sent all its batches.
-    #[error("the loader thread of batch {batch} ended early")]
-    WorkerLost {
-        /// The batch that never came.
-        batch: usize,
-    },
 }
 
 impl DataError {

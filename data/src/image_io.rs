@@ -42,8 +42,9 @@ pub fn read_rgb(path: &Path) -> Result<Array3<f32>, DataError> {
 /// As [`read_rgb`].
 pub fn read_grey(path: &Path) -> Result<Grey, DataError> {
     let Pixels { values, full_scale } = Pixels::read(path)?; // [H, W, 3]
-    let luma = values.map_axis(ndarray::Axis(2), |rgb| luma(rgb[0], rgb[1], rgb[2]) as f32);
-    Ok(Grey { values: luma, full_scale: full_scale as f32 })
+    let luma =
+        values.map_axis(ndarray::Axis(2), |rgb| luma(rgb[0].into(), rgb[1].into(), rgb[2].into()) as f32);
+    Ok(Grey { values: luma, full_scale: full_scale.into() })
 }
 
 /// Reads a mask, `[H, W]`: 1 where the grey value is above 128 of 255 (the threshold of the published metrics), else 0.
@@ -107,9 +108,9 @@ fn luma(r: u32, g: u32, b: u32) -> u32 {
 /// A decoded, upright picture as integers.
 struct Pixels {
     /// `[H, W, 3]`.
-    values: Array3<u32>,
+    values: Array3<u16>,
     /// 255 or 65535.
-    full_scale: u32,
+    full_scale: u16,
 }
 
 impl Pixels {
@@ -122,9 +123,9 @@ impl Pixels {
         let shape = (image.height() as usize, image.width() as usize, 3);
         let sixteen_bits = image.color().bytes_per_pixel() / image.color().channel_count() == 2;
         let (values, full_scale) = if sixteen_bits {
-            (image.into_rgb16().into_raw().into_iter().map(u32::from).collect(), 65535)
+            (image.into_rgb16().into_raw(), 65535)
         } else {
-            (image.into_rgb8().into_raw().into_iter().map(u32::from).collect(), 255)
+            (image.into_rgb8().into_raw().into_iter().map(u16::from).collect(), 255)
         };
         let values = Array3::from_shape_vec(shape, values).expect("a decoded picture has H * W * 3 values");
         Ok(Pixels { values, full_scale })
@@ -280,8 +281,9 @@ mod tests {
     #[test]
     fn files_cut_short_are_refused() {
         let dir = folder();
-        let noise =
-            RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 ^ y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
+        let noise = RgbImage::from_fn(64, 64, |x, y| {
+            Rgb([((x * 37) ^ (y * 91)) as u8, (x * y) as u8, (x ^ y) as u8])
+        });
         for name in ["cut.jpg", "cut.png"] {
             let path = dir.path().join(name);
             noise.save(&path).unwrap();

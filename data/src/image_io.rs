@@ -10,7 +10,7 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::error::DataError;
 
@@ -31,7 +31,7 @@ pub fn read_rgb(path: &Path) -> Result<Array3<f32>, DataError> {
     let Pixels { values, full_scale } = Pixels::read(path)?; // [H, W, 3]
     Ok(values
         .permuted_axes([2, 0, 1])
-        .mapv(|v| v as f32 / full_scale as f32)
+        .mapv(|v| f32::from(v) / f32::from(full_scale))
         .as_standard_layout()
         .into_owned())
 }
@@ -43,7 +43,7 @@ pub fn read_rgb(path: &Path) -> Result<Array3<f32>, DataError> {
 pub fn read_grey(path: &Path) -> Result<Grey, DataError> {
     let Pixels { values, full_scale } = Pixels::read(path)?; // [H, W, 3]
     let luma =
-        values.map_axis(ndarray::Axis(2), |rgb| luma(rgb[0].into(), rgb[1].into(), rgb[2].into()) as f32);
+        values.map_axis(Axis(2), |rgb| luma(rgb[0].into(), rgb[1].into(), rgb[2].into()) as f32);
     Ok(Grey { values: luma, full_scale: full_scale.into() })
 }
 

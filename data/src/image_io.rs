@@ -42,8 +42,7 @@ pub fn read_rgb(path: &Path) -> Result<Array3<f32>, DataError> {
 /// As [`read_rgb`].
 pub fn read_grey(path: &Path) -> Result<Grey, DataError> {
     let Pixels { values, full_scale } = Pixels::read(path)?; // [H, W, 3]
-    let luma =
-        values.map_axis(Axis(2), |rgb| luma(rgb[0].into(), rgb[1].into(), rgb[2].into()) as f32);
+    let luma = values.map_axis(Axis(2), |rgb| luma(rgb[0].into(), rgb[1].into(), rgb[2].into()) as f32);
     Ok(Grey { values: luma, full_scale: full_scale.into() })
 }
 

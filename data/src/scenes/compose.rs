@@ -90,7 +90,7 @@ fn draw(kind: SceneKind, rng: &mut ChaCha8Rng) -> Stage {
 
     let mut room = build_room(&wardrobe, place, focus.figure.width, rng);
     if rng.random_bool(0.25) {
-        solids.extend(partner(&focus, &wardrobe, rng));
+        solids.extend(partner(&focus, &room, &wardrobe, rng));
     }
     furnish(&mut solids, &focus, &room, &wardrobe, rng);
     if kind == SceneKind::Flat {
@@ -110,15 +110,16 @@ fn stand(figure: Figure, place: Vec3, skins: [Texture; 2], role: Role, rng: &mut
     Solid { figure, skins, place, axes: Basis::look(rng.random_range(0.0..TAU), 0.0), role }
 }
 
-/// A second salient object of similar size on the free side, if it fits into the picture there.
-fn partner(focus: &Focus, wardrobe: &Wardrobe, rng: &mut ChaCha8Rng) -> Option<Solid> {
-    let figure = catalogue::any(rng).scaled(focus.figure.height * rng.random_range(0.6..1.0));
+/// A second salient object of similar size on the free side, if it fits into the picture and the room there.
+fn partner(focus: &Focus, room: &Room, wardrobe: &Wardrobe, rng: &mut ChaCha8Rng) -> Option<Solid> {
+    let figure = catalogue::any(rng).scaled(focus.figure.height * rng.random_range(0.75..1.0));
     let in_picture = |length: f32| length / (focus.camera.lens * focus.distance);
     let apart = in_picture((focus.figure.width + figure.width) / 2.0) + rng.random_range(0.0..0.2);
     let u = focus.u + focus.free_side() * apart;
     let fits = u.abs() + in_picture(figure.width / 2.0) < 1.0;
     let place = focus.floor(focus.distance * rng.random_range(0.95..1.15), u);
-    fits.then(|| stand(figure, place, wardrobe.salient(rng), Role::Salient, rng))
+    let solid = stand(figure, place, wardrobe.salient(rng), Role::Salient, rng);
+    (fits && is_inside(room, &solid)).then_some(solid)
 }
 
 /// Walls around the camera (at the origin) and an object of some width.
@@ -136,6 +137,12 @@ fn build_room(wardrobe: &Wardrobe, object: Vec3, width: f32, rng: &mut ChaCha8Rn
     }
 }
 
+/// Whether a solid keeps clear of the walls.
+fn is_inside(room: &Room, solid: &Solid) -> bool {
+    let (place, margin) = (solid.place, solid.footprint());
+    place.x - margin > room.low.x && place.x + margin < room.high.x && place.z + margin < room.high.z
+}
+
 /// Places tried for furniture before a scene does with less.
 const TRIES: usize = 16;
 
@@ -148,10 +155,7 @@ fn furnish(solids: &mut Vec<Solid>, focus: &Focus, room: &Room, wardrobe: &Wardr
         let place = focus.floor(rng.random_range(focus.distance + 0.3..far), rng.random_range(-0.95..0.95));
         let solid = stand(figure, place, wardrobe.distractor(rng), Role::Distractor, rng);
         let clear = |other: &Solid| (other.place - place).length() > other.footprint() + solid.footprint();
-        let margin = solid.footprint();
-        let inside =
-            place.x - margin > room.low.x && place.x + margin < room.high.x && place.z + margin < room.high.z;
-        if solids.len() < wanted && inside && solids.iter().all(clear) {
+        if solids.len() < wanted && is_inside(room, &solid) && solids.iter().all(clear) {
             solids.push(solid);
         }
     }

@@ -11,7 +11,11 @@ pub struct Part {
     /// Where its centre is.
     pub centre: Vec3,
     /// Its half extents along its own axes.
-    pub half: Vec3,
+    half: Vec3,
+    /// One over `half`: rays are scaled far more often than parts are made.
+    shrink: Vec3,
+    /// Radius of a ball around the centre that holds the part.
+    bound: f32,
     /// Its own axes.
     pub axes: Basis,
     /// Which of the figure's two textures it wears: 0 the main one, 1 the accent.
@@ -21,7 +25,22 @@ pub struct Part {
 impl Part {
     /// An upright part in the main texture.
     pub fn new(shape: Shape, centre: Vec3, half: Vec3) -> Self {
-        Self { shape, centre, half, axes: Basis::UPRIGHT, skin: 0 }
+        let shrink = Vec3::splat(1.0).over(half);
+        let bound = match shape {
+            Shape::Ball => half.x.max(half.y).max(half.z),
+            Shape::Block => half.length(),
+            Shape::Frustum { top } => (half.x.max(half.z) * top.max(1.0)).hypot(half.y),
+        };
+        Self { shape, centre, half, shrink, bound, axes: Basis::UPRIGHT, skin: 0 }
+    }
+
+    /// The part made larger by `factor`, seen from the figure's origin.
+    fn scaled(&self, factor: f32) -> Self {
+        Self {
+            axes: self.axes,
+            skin: self.skin,
+            ..Self::new(self.shape, self.centre * factor, self.half * factor)
+        }
     }
 
     /// The same part in the accent texture.
@@ -34,18 +53,27 @@ impl Part {
         Self { axes, ..self }
     }
 
-    /// Ray parameter and unit normal of the first hit. The ray is carried into the unit shape's frame, where its
-    /// direction shrinks with the frame, so `t` needs no conversion.
+    /// Ray parameter and normal of the first hit, the normal in the unit shape's frame. The ray is carried into that
+    /// frame, where its direction shrinks with the frame, so `t` needs no conversion.
     fn hit(&self, ray: &Ray) -> Option<(f32, Vec3)> {
-        let from = self.axes.inward(ray.from - self.centre).over(self.half);
-        let along = self.axes.inward(ray.along).over(self.half);
-        let (t, normal) = self.shape.hit(&Ray { from, along })?;
-        Some((t, self.axes.outward(normal.over(self.half)).unit()))
+        if !ray.meets_ball(self.centre, self.bound) {
+            return None;
+        }
+        let from = self.axes.inward(ray.from - self.centre).times(self.shrink);
+        let along = self.axes.inward(ray.along).times(self.shrink);
+        self.shape.hit(&Ray { from, along })
+    }
+
+    /// A normal of the unit shape in the figure's frame, unit length.
+    fn normal(&self, of_shape: Vec3) -> Vec3 {
+        self.axes.outward(of_shape.times(self.shrink)).unit()
     }
 
     /// Half extents of the axis-aligned box around the part's own box.
     fn reach(&self) -> Vec3 {
-        let [x, y, z] = [self.axes.x * self.half.x, self.axes.y * self.half.y, self.axes.z * self.half.z]
+        let flare = if let Shape::Frustum { top } = self.shape { top.max(1.0) } else { 1.0 };
+        let half = self.half.times(vec3(flare, 1.0, flare));
+        let [x, y, z] = [self.axes.x * half.x, self.axes.y * half.y, self.axes.z * half.z]
             .map(|edge| vec3(edge.x.abs(), edge.y.abs(), edge.z.abs()));
         x + y + z
     }
@@ -84,45 +112,27 @@ impl Figure {
         };
         let width = 2.0 * parts.iter().map(sideways).fold(0.0, f32::max);
         let middle = vec3(0.0, height / 2.0, 0.0);
-        let around = |part: &Part| {
-            let own = match part.shape {
-                Shape::Ball => part.half.x.max(part.half.y).max(part.half.z),
-                Shape::Block | Shape::Frustum { .. } => part.half.length(),
-            };
-            (part.centre - middle).length() + own
-        };
+        let around = |part: &Part| (part.centre - middle).length() + part.bound;
         let bound = parts.iter().map(around).fold(0.0, f32::max);
         Self { parts, width, height, bound }
     }
 
     /// The figure made larger by `factor`.
     pub fn scaled(&self, factor: f32) -> Self {
-        let parts = self
-            .parts
-            .iter()
-            .map(|part| Part { centre: part.centre * factor, half: part.half * factor, ..*part })
-            .collect();
+        let parts = self.parts.iter().map(|part| part.scaled(factor)).collect();
         Self { parts, width: self.width * factor, height: self.height * factor, bound: self.bound * factor }
+    }
+
+    /// Centre, in the figure's frame, and radius of a ball that holds the figure. It is above the figure's origin,
+    /// so turning about the vertical does not move it.
+    pub fn ball(&self) -> (Vec3, f32) {
+        (vec3(0.0, self.height / 2.0, 0.0), self.bound)
     }
 
     /// The nearest part on a ray in the figure's frame.
     pub fn hit(&self, ray: &Ray) -> Option<Touch> {
-        if !self.may_hit(ray) {
-            return None;
-        }
-        let touches = self
-            .parts
-            .iter()
-            .filter_map(|part| part.hit(ray).map(|(t, normal)| Touch { t, normal, skin: part.skin }));
-        touches.min_by(|left, right| left.t.total_cmp(&right.t))
-    }
-
-    /// Whether the ray passes through the bounding sphere; most rays miss most figures, and this is all they cost.
-    fn may_hit(&self, ray: &Ray) -> bool {
-        let to_middle = vec3(0.0, self.height / 2.0, 0.0) - ray.from;
-        let along = to_middle.dot(ray.along);
-        let length2 = ray.along.dot(ray.along);
-        let distance2 = to_middle.dot(to_middle) - along * along / length2;
-        distance2 <= self.bound * self.bound && (along > 0.0 || to_middle.length() < self.bound)
+        let hits = self.parts.iter().filter_map(|part| part.hit(ray).map(|(t, normal)| (part, t, normal)));
+        let (part, t, normal) = hits.min_by(|left, right| left.1.total_cmp(&right.1))?;
+        Some(Touch { t, normal: part.normal(normal), skin: part.skin })
     }
 }

@@ -96,11 +96,12 @@ pub fn render_kind(kind: SceneKind, seed: u64, index: u64, size: usize) -> Scene
     let key = key(seed, index);
     // What there is comes from one stream and the pixels' noise from others: every size shows the same scene.
     let stage = compose::compose(kind, &mut key.rng(site("scene.compose")));
+    let centres = photograph::centres(&stage, size);
     let sample = Sample {
         name: format!("{kind}_{index:06}"),
-        rgb: photograph::colour(&stage, size, &mut key.rng(site("scene.colour"))),
+        rgb: photograph::colour(&stage, &centres, &mut key.rng(site("scene.colour"))),
         depth: photograph::depth(&stage, size, &mut key.rng(site("scene.depth"))),
-        mask: photograph::mask(&stage, size),
+        mask: photograph::mask(&stage, &centres),
     };
     Scene { sample, kind }
 }

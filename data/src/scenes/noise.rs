@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::vec3::{Vec3, vec3};
+use super::vec3::Vec3;
 
 /// A smooth random field over space, values in [0, 1], period 256 along every axis.
 #[derive(Clone, Debug)]
@@ -22,19 +22,19 @@ impl Noise {
 
     /// The field at a point; features are about one unit wide.
     pub fn at(&self, p: Vec3) -> f32 {
-        let (cell, share) = (vec3(p.x.floor(), p.y.floor(), p.z.floor()), |v: f32| v * v * (3.0 - 2.0 * v));
-        let [fx, fy, fz] = (p - cell).array().map(share);
-        let [x, y, z] = cell.array().map(|v| v as i32 as u8);
-        let edge = |y: u8, z: u8| {
-            let left = self.corner(x, y, z);
-            left + fx * (self.corner(x.wrapping_add(1), y, z) - left)
+        let [(x, fx), (y, fy), (z, fz)] =
+            p.array().map(split).map(|(cell, f)| (cell, f * f * (3.0 - 2.0 * f)));
+        // Interpolate along z on four edges, then along y on two faces, then along x.
+        let edge = |row: u8| {
+            let front = f32::from(self.look(row, z));
+            front + fz * (f32::from(self.look(row, z.wrapping_add(1))) - front)
         };
-        let face = |z: u8| {
-            let low = edge(y, z);
-            low + fy * (edge(y.wrapping_add(1), z) - low)
+        let face = |column: u8| {
+            let low = edge(self.look(column, y));
+            low + fy * (edge(self.look(column, y.wrapping_add(1))) - low)
         };
-        let front = face(z);
-        front + fz * (face(z.wrapping_add(1)) - front)
+        let left = face(self.look(0, x));
+        (left + fx * (face(self.look(0, x.wrapping_add(1))) - left)) * UNIT
     }
 
     /// Three octaves: the field plus finer and weaker copies of itself, still in [0, 1].
@@ -47,19 +47,31 @@ impl Noise {
 
     /// A number in [0, 1] for each cell of the lattice, without interpolation.
     pub fn cell(&self, p: Vec3) -> f32 {
-        let [x, y, z] = p.array().map(|v| v.floor() as i32 as u8);
-        self.corner(x, y, z)
+        let found = p.array().into_iter().fold(0, |found, v| self.look(found, split(v).0));
+        f32::from(found) * UNIT
     }
 
-    fn corner(&self, x: u8, y: u8, z: u8) -> f32 {
-        let look = |i: u8| self.table[usize::from(i)];
-        f32::from(look(look(look(x).wrapping_add(y)).wrapping_add(z))) / 255.0
+    /// One step of the look-up: what was found so far, moved on by the next coordinate.
+    fn look(&self, found: u8, coordinate: u8) -> u8 {
+        self.table[usize::from(found.wrapping_add(coordinate))]
     }
+}
+
+/// Carries the table's bytes to [0, 1].
+const UNIT: f32 = 1.0 / 255.0;
+
+/// The lattice cell of a coordinate, modulo 256, and the place in it, in [0, 1].
+fn split(v: f32) -> (u8, f32) {
+    // Cutting off the fraction is several times faster than `floor`; only negative numbers notice the difference.
+    let cut = v as i32;
+    let place = v - cut as f32;
+    if place < 0.0 { ((cut as u8).wrapping_sub(1), place + 1.0) } else { (cut as u8, place) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenes::vec3::vec3;
     use autograd::random::Key;
 
     #[test]

@@ -40,13 +40,13 @@ impl Room {
     pub fn exit(&self, ray: &Ray) -> (f32, Face, Vec3) {
         let (from, along) = (ray.from.array(), ray.along.array());
         let (low, high) = (self.low.array(), self.high.array());
-        let leave = |axis: usize| {
+        let leave: [f32; 3] = std::array::from_fn(|axis| {
             let plane = if along[axis] > 0.0 { high[axis] } else { low[axis] };
             let t = (plane - from[axis]) / along[axis];
             // A ray along a wall never meets it: 0/0 must not count as near.
             if t.is_nan() { f32::INFINITY } else { t }
-        };
-        let axis = (1..3).fold(0, |best, axis| if leave(axis) < leave(best) { axis } else { best });
+        });
+        let axis = (1..3).fold(0, |best, axis| if leave[axis] < leave[best] { axis } else { best });
         let mut normal = [0.0; 3];
         normal[axis] = -along[axis].signum();
         let face = match (axis, along[axis] > 0.0) {
@@ -55,7 +55,7 @@ impl Room {
             (2, true) => Face::BackWall,
             _ => Face::OtherWall,
         };
-        (leave(axis), face, Vec3::from_array(normal))
+        (leave[axis], face, Vec3::from_array(normal))
     }
 
     /// Colour of a face at a point, posters included, without light and shadow.
@@ -108,13 +108,11 @@ impl Poster {
 
     /// The figure seen from far away and slightly above, shaded as a real object would be.
     fn photograph(&self, noise: &Noise, u: f32, v: f32) -> Option<Vec3> {
-        const ASIDE: f32 = 1.15;
+        // Half the height of the view: figures are about one unit tall.
+        const VIEW: f32 = 0.71;
         let aspect = self.half[0] / self.half[1];
         let towards = vec3(0.0, -0.3, 1.0).unit();
-        let ray = Ray {
-            from: vec3(0.62 * ASIDE * aspect * u, 0.5 + 0.62 * ASIDE * v, 0.0) - towards * 5.0,
-            along: towards,
-        };
+        let ray = Ray { from: vec3(VIEW * aspect * u, 0.5 + VIEW * v, 0.0) - towards * 5.0, along: towards };
         let hit = self.figure.hit(&ray)?;
         let light = vec3(-0.5, 0.7, -0.5).unit();
         let brightness = 0.5 + 0.5 * hit.normal.dot(light).max(0.0);

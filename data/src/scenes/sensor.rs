@@ -73,6 +73,9 @@ impl Sensor {
 
     /// Where the sensor really looks when it should look at a point of the picture.
     pub fn bend(&self, [u, v]: [f32; 2]) -> [f32; 2] {
+        if self.warp == 0.0 {
+            return [u, v];
+        }
         let wave = |shift: f32| 2.0 * self.field.at(vec3(u * 1.5, v * 1.5, shift)) - 1.0;
         [u + self.warp * wave(10.3), v + self.warp * wave(20.6)]
     }

@@ -6,7 +6,7 @@ use super::vec3::{Ray, Vec3, vec3};
 /// Hits closer than this to the ray's start are the surface the ray left from.
 const NEAREST: f32 = 1e-4;
 
-/// A solid inside the cube [-1, 1]³.
+/// A solid inside the cube [-1, 1]³, from which only a frustum wider at the top sticks out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
     /// The unit sphere.
@@ -54,7 +54,8 @@ fn hit_block(ray: &Ray) -> Option<(f32, Vec3)> {
     let (mut enter, mut leave, mut axis) = (f32::NEG_INFINITY, f32::INFINITY, 0);
     for i in 0..3 {
         // Parallel to the planes these are infinite, with the signs that keep the comparisons right.
-        let (low, high) = ((-1.0 - from[i]) / along[i], (1.0 - from[i]) / along[i]);
+        let per_length = 1.0 / along[i];
+        let (low, high) = ((-1.0 - from[i]) * per_length, (1.0 - from[i]) * per_length);
         if low.min(high) > enter {
             (enter, axis) = (low.min(high), i);
         }

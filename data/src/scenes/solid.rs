@@ -34,6 +34,10 @@ pub struct Solid {
 impl Solid {
     /// The first point on a ray, with its normal in room coordinates.
     pub fn hit(&self, ray: &Ray) -> Option<Touch> {
+        let (centre, radius) = self.figure.ball();
+        if !ray.meets_ball(self.place + centre, radius) {
+            return None;
+        }
         let from = self.axes.inward(ray.from - self.place);
         let along = self.axes.inward(ray.along);
         let touch = self.figure.hit(&Ray { from, along })?;

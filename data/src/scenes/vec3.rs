@@ -146,4 +146,13 @@ impl Ray {
     pub fn at(&self, t: f32) -> Vec3 {
         self.from + self.along * t
     }
+
+    /// Whether the ray meets a ball. Most rays miss most things, and this test is all that a miss costs; it has no
+    /// root and no quotient because both sides are multiplied by the squared length of `along`.
+    pub fn meets_ball(&self, centre: Vec3, radius: f32) -> bool {
+        let to_centre = centre - self.from;
+        let along = to_centre.dot(self.along);
+        let outside = to_centre.dot(to_centre) - radius * radius;
+        outside <= 0.0 || along > 0.0 && outside * self.along.dot(self.along) <= along * along
+    }
 }

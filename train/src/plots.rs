@@ -33,6 +33,9 @@ const COLOURS: [RGBColor; 7] = [
 /// (dash, gap) in pixels; a gap of 0 is a solid line.
 const DASHES: [(u32, u32); 5] = [(1, 0), (24, 12), (6, 10), (50, 14), (14, 24)];
 
+/// A longer line is drawn through the means of neighbours, or noise would paint over its dashes.
+const MOST_POINTS: usize = 300;
+
 /// One line of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -48,12 +51,21 @@ impl Series {
         Series { name: name.into(), points }
     }
 
-    fn finite(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
-        self.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+    /// The points to draw: the finite ones, and of very many the means of equally many neighbours.
+    fn drawable(&self) -> Vec<(f64, f64)> {
+        let finite: Vec<(f64, f64)> =
+            self.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+        let group = finite.len().div_ceil(MOST_POINTS).max(1);
+        let mean = |points: &[(f64, f64)], part: fn(&(f64, f64)) -> f64| {
+            points.iter().map(part).sum::<f64>() / points.len() as f64
+        };
+        finite.chunks(group).map(|points| (mean(points, |p| p.0), mean(points, |p| p.1))).collect()
     }
 }
 
 /// Draws `series` into the SVG file `path`, with a legend if there is more than one.
+///
+/// A line of more than 300 points is smoothed: it joins the means of equally many neighbours each.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -72,8 +84,9 @@ fn draw(
     let page = SVGBackend::new(path, SIZE).into_drawing_area();
     page.fill(&WHITE)?;
     let (plot, legend) = page.split_horizontally(SIZE.0 - legend_width(series));
-    let x_range = padded(series.iter().flat_map(|s| s.finite().map(|(x, _)| x)), 0.0);
-    let y_range = padded(series.iter().flat_map(|s| s.finite().map(|(_, y)| y)), 0.04);
+    let lines: Vec<Vec<(f64, f64)>> = series.iter().map(Series::drawable).collect();
+    let x_range = padded(lines.iter().flatten().map(|p| p.0), 0.0);
+    let y_range = padded(lines.iter().flatten().map(|p| p.1), 0.04);
     let mut chart = ChartBuilder::on(&plot)
         .caption(title, (FONT, TEXT * 5 / 4))
         .margin(24)
@@ -84,16 +97,18 @@ fn draw(
         .configure_mesh()
         .x_desc(x_label)
         .y_desc(y_label)
+        .x_label_formatter(&|&x| tick(x))
+        .y_label_formatter(&|&y| tick(y))
         .label_style((FONT, TEXT))
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
         .draw()?;
-    for (index, line) in series.iter().enumerate() {
+    for (index, line) in lines.into_iter().enumerate() {
         let (dash, gap, style) = line_style(index);
         if gap == 0 {
-            chart.draw_series(LineSeries::new(line.finite(), style))?;
+            chart.draw_series(LineSeries::new(line, style))?;
         } else {
-            chart.draw_series(DashedLineSeries::new(line.finite(), dash, gap, style))?;
+            chart.draw_series(DashedLineSeries::new(line, dash, gap, style))?;
         }
     }
     if series.len() > 1 {
@@ -115,7 +130,7 @@ fn draw_legend(
         if gap == 0 {
             area.draw(&PathElement::new(sample, style))?;
         } else {
-            area.draw(&DashedPathElement::new(sample.into_iter(), dash, gap, style))?;
+            area.draw(&DashedPathElement::new(sample, dash, gap, style))?;
         }
         let text = (SAMPLE + 12, y - TEXT / 3);
         area.draw(&Text::new(line.name.clone(), text, (FONT, TEXT)))?;
@@ -146,4 +161,54 @@ fn padded(values: impl Iterator<Item = f64>, share: f64) -> Range<f64> {
     }
     let pad = if low == high { 0.5 * low.abs().max(1.0) } else { share * (high - low) };
     low - pad..high + pad
+}
+
+/// A number at an axis: at most five decimals and no zeros after them; very large and very small numbers
+/// in powers of ten.
+fn tick(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
+        return format!("{:e}", format!("{value:.3e}").parse::<f64>().unwrap_or(value));
+    }
+    let text = format!("{value:.5}");
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    if short == "-0" { "0".to_string() } else { short.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_short() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (250.0, "250"),
+            (0.1 + 0.2, "0.3"),
+            (-1.25, "-1.25"),
+            (0.0001, "1e-4"),
+            (3.0000000000000004e-5, "3e-5"),
+            (2_500_000.0, "2.5e6"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(tick(value), text);
+        }
+    }
+
+    #[test]
+    fn ranges_are_never_empty() {
+        assert_eq!(padded([].into_iter(), 0.04), 0.0..1.0);
+        assert_eq!(padded([7.0].into_iter(), 0.04), 3.5..10.5);
+        assert_eq!(padded([0.0, 0.0].into_iter(), 0.04), -0.5..0.5);
+        assert_eq!(padded([3.0, 1.0, 2.0].into_iter(), 0.5), 0.0..4.0);
+    }
+
+    #[test]
+    fn long_lines_are_thinned_to_means() {
+        let zigzag = |n: u32| Series::new("", (0..n).map(|i| (f64::from(i), f64::from(i % 2))).collect());
+        assert_eq!(zigzag(300).drawable(), zigzag(300).points);
+        let thinned = zigzag(600).drawable();
+        assert_eq!(thinned.len(), 300);
+        assert_eq!((thinned[0], thinned[299]), ((0.5, 0.5), (598.5, 0.5)));
+    }
 }

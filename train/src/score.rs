@@ -82,7 +82,7 @@ pub fn score_folders(pred: &Path, gt: &Path) -> Result<SodReport> {
 impl SodReport {
     /// The table for people: one line per measure.
     pub fn table(&self) -> String {
-        let mut text = format!("pictures      {}\n", self.set.images);
+        let mut text = format!("{:<9}{:>10}\n", "pictures", self.set.images);
         for (key, value) in numbers(&self.set.scores) {
             writeln!(text, "{key:<9}{value:>10.6}").expect("writing to a string succeeds");
         }

@@ -115,7 +115,7 @@ mod tests {
                 let mut truth: Vec<bool> = (0..height * width)
                     .map(|_| {
                         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        (state >> 16) % one_in == 0
+                        (state >> 16).is_multiple_of(one_in)
                     })
                     .collect();
                 let somewhere = state as usize % truth.len();

@@ -2,5 +2,6 @@
 
 pub mod memory;
 pub mod metrics;
+pub mod picture;
 pub mod plots;
 pub mod score;

@@ -47,6 +47,39 @@ pub struct Batch {
     pub mask: Array4<f32>,
 }
 
+impl Batch {
+    /// Stacks samples of one size, of which there is at least one; `indices` are their numbers in the data set.
+    ///
+    /// # Errors
+    /// Names the sample and the part whose size differs from the first sample's depth.
+    pub fn stack(indices: &[usize], samples: &[Sample]) -> Result<Batch, DataError> {
+        let (count, (height, width)) = (samples.len(), samples[0].depth.dim());
+        let mut batch = Batch {
+            names: samples.iter().map(|sample| sample.name.clone()).collect(),
+            indices: indices.to_vec(),
+            rgb: Array4::zeros((count, 3, height, width)),
+            depth: Array4::zeros((count, 1, height, width)),
+            mask: Array4::zeros((count, 1, height, width)),
+        };
+        for (b, Sample { name, rgb, depth, mask }) in samples.iter().enumerate() {
+            let (_, rgb_height, rgb_width) = rgb.dim();
+            let sizes = [("rgb", (rgb_height, rgb_width)), ("depth", depth.dim()), ("mask", mask.dim())];
+            if let Some((part, found)) = sizes.into_iter().find(|&(_, size)| size != (height, width)) {
+                return Err(DataError::SizeMismatch {
+                    name: name.clone(),
+                    part,
+                    expected: (height, width),
+                    found,
+                });
+            }
+            batch.rgb.index_axis_mut(Axis(0), b).assign(rgb); // [3, H, W]
+            batch.depth.slice_mut(s![b, 0, .., ..]).assign(depth); // [H, W]
+            batch.mask.slice_mut(s![b, 0, .., ..]).assign(mask);
+        }
+        Ok(batch)
+    }
+}
+
 /// One pass over `len` samples in batches of `batch`, made ahead of time by `workers` threads, or on demand in the
 /// calling thread if there are none. `load` gets the index of a sample and the key for its augmentation, which is the
 /// seed, the epoch and that index: neither the number of workers nor resuming changes what it draws.
@@ -167,7 +200,7 @@ impl Plan {
         let indices = &self.indices[number * self.batch..end];
         let samples: Vec<Sample> =
             indices.iter().map(|&index| self.load_one(index)).collect::<Result<_, _>>()?;
-        stack(indices, &samples)
+        Batch::stack(indices, &samples)
     }
 
     /// A panic in `load` becomes an error: it must neither kill the thread silently nor leave the reader waiting.
@@ -193,32 +226,4 @@ fn permutation(len: usize, order: Order) -> Vec<usize> {
         }
     }
     indices
-}
-
-/// Stacks samples, of which there is at least one.
-fn stack(indices: &[usize], samples: &[Sample]) -> Result<Batch, DataError> {
-    let (count, (height, width)) = (samples.len(), samples[0].depth.dim());
-    let mut batch = Batch {
-        names: samples.iter().map(|sample| sample.name.clone()).collect(),
-        indices: indices.to_vec(),
-        rgb: Array4::zeros((count, 3, height, width)),
-        depth: Array4::zeros((count, 1, height, width)),
-        mask: Array4::zeros((count, 1, height, width)),
-    };
-    for (b, Sample { name, rgb, depth, mask }) in samples.iter().enumerate() {
-        let (_, rgb_height, rgb_width) = rgb.dim();
-        let sizes = [("rgb", (rgb_height, rgb_width)), ("depth", depth.dim()), ("mask", mask.dim())];
-        if let Some((part, found)) = sizes.into_iter().find(|&(_, size)| size != (height, width)) {
-            return Err(DataError::SizeMismatch {
-                name: name.clone(),
-                part,
-                expected: (height, width),
-                found,
-            });
-        }
-        batch.rgb.index_axis_mut(Axis(0), b).assign(rgb); // [3, H, W]
-        batch.depth.slice_mut(s![b, 0, .., ..]).assign(depth); // [H, W]
-        batch.mask.slice_mut(s![b, 0, .., ..]).assign(mask);
-    }
-    Ok(batch)
 }

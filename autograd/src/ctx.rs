@@ -66,9 +66,12 @@ impl<T: Real> Ctx<T> {
         leaf.clone()
     }
 
-    /// The value of a buffer.
-    pub fn buffer(&self, id: ParamId) -> &Tensor<T> {
-        self.params.get(id)
+    /// The value of a buffer, with the updates this pass has noted so far: a layer that is used twice in one pass
+    /// updates its statistics twice.
+    pub fn buffer(&self, id: ParamId) -> Tensor<T> {
+        let updates = self.updates.borrow();
+        let noted = updates.iter().rev().find(|(other, _)| *other == id);
+        noted.map_or_else(|| self.params.get(id), |(_, value)| value).clone()
     }
 
     /// An input whose gradient is wanted (a constant where nothing is recorded).
@@ -96,7 +99,8 @@ impl<T: Real> Ctx<T> {
         self.updates.borrow_mut().push((id, value));
     }
 
-    /// Ends the pass: the noted buffer values, to be stored with [`Params::set`].
+    /// Ends the pass: the noted buffer values, to be stored with [`Params::set`] in this order (later ones replace
+    /// earlier ones).
     pub fn finish(self) -> Vec<(ParamId, Tensor<T>)> {
         self.updates.into_inner()
     }
@@ -116,6 +120,7 @@ impl<T: Real> Ctx<T> {
         let inner = |tape: Option<Tape<T>>| {
             let ctx = Ctx::new(&self.params, tape, self.training, self.key);
             ctx.site.set(first_site);
+            ctx.updates.borrow_mut().clone_from(&self.updates.borrow());
             ctx
         };
         let plain = inner(None);
@@ -124,11 +129,11 @@ impl<T: Real> Ctx<T> {
         self.site.set(plain.site.get());
         let used: Vec<ParamId> =
             self.params.ids().filter(|id| plain.leaves.borrow()[id.index()].is_some()).collect();
-        self.updates.borrow_mut().extend(plain.updates.into_inner());
 
         let leaves: Vec<Var<T>> = used.iter().map(|&id| self.param(id)).collect();
         let all: Vec<&Var<T>> = inputs.iter().copied().chain(&leaves).collect();
         let replay = inner(Some(Tape::new()));
+        self.updates.replace(plain.updates.into_inner());
         crate::tape::record("checkpoint", y.value().clone(), &all, move |dy, sink| {
             let inputs: Vec<Var<T>> = values.into_iter().map(|value| replay.input(value)).collect();
             let grads = f(&replay, &inputs).backward_with(dy.clone());

@@ -212,7 +212,7 @@ pub struct ResizeGeometry {
     pub cols: Vec<Tap>,
 }
 
-/// One step of SGD; see [`crate::optim::Sgd`].
+/// One step of SGD; see [`Optimizer::sgd`](crate::optim::Optimizer::sgd).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdStep {
     /// Learning rate of this step.
@@ -225,7 +225,7 @@ pub struct SgdStep {
     pub nesterov: bool,
 }
 
-/// One step of Adam or AdamW; see [`crate::optim::Adam`].
+/// One step of Adam or AdamW; see [`Optimizer::adamw`](crate::optim::Optimizer::adamw).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// Learning rate of this step.

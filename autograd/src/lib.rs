@@ -1,17 +1,24 @@
 //! Reverse-mode automatic differentiation over `ndarray`, from scratch.
+pub mod checkpoint;
 pub(crate) mod cpu;
 pub mod ctx;
 pub mod device;
+pub mod grads;
+pub mod nn;
 pub mod ops;
+pub mod optim;
 pub mod params;
 pub mod plain;
 pub mod random;
 pub mod real;
 pub mod tape;
 pub mod tensor;
+pub use checkpoint::{HostTensor, TensorFile};
 pub use ctx::Ctx;
+pub use grads::Grads;
+pub use optim::{Ema, Group, Optimizer, Schedule};
 pub use params::{Init, ParamId, ParamKind, Params, Scope};
 pub use plain::{Indices, Mask};
 pub use real::{Dtype, Real};
-pub use tape::{Grads, Sink, Tape, Var, record};
+pub use tape::{Sink, Tape, Var, record};
 pub use tensor::Tensor;

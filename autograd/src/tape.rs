@@ -16,6 +16,7 @@
 //! Nothing is zeroed beforehand and nothing is left over: gradients of intermediate values live from the line that
 //! first contributes to them until their own line has passed them on, and what a line saved is freed with it.
 
+use crate::grads::Grads;
 use crate::params::ParamId;
 use crate::real::Real;
 use crate::tensor::Tensor;
@@ -213,42 +214,11 @@ impl<T: Real> Var<T> {
                 }
             }
         }
-        Grads { leaves, params }
-    }
-}
-
-/// Gradients of one backward sweep.
-///
-/// PyTorch equivalent: the `.grad` fields, as a value of their own: nothing to zero, nothing to overwrite by accident.
-pub struct Grads<T: Real = f32> {
-    /// (line, gradient), from the last line to the first.
-    leaves: Vec<(usize, Tensor<T>)>,
-    params: Vec<(ParamId, usize)>,
-}
-
-impl<T: Real> Grads<T> {
-    /// Gradient of a leaf, or `None` if the result does not depend on it.
-    pub fn of(&self, leaf: &Var<T>) -> Option<&Tensor<T>> {
-        self.at(leaf.node.as_ref()?.1)
+        Grads::new(leaves, &params)
     }
 
-    /// Gradient of a parameter, or `None` if the result does not depend on it.
-    pub fn param(&self, id: ParamId) -> Option<&Tensor<T>> {
-        self.at(self.params.iter().find(|(other, _)| *other == id)?.1)
-    }
-
-    /// Gradients of all parameters that have one, in the order of their first use.
-    pub fn params(&self) -> impl Iterator<Item = (ParamId, &Tensor<T>)> {
-        self.params.iter().filter_map(|&(id, place)| Some((id, self.at(place)?)))
-    }
-
-    fn at(&self, place: usize) -> Option<&Tensor<T>> {
-        let found = self.leaves.binary_search_by(|(line, _)| place.cmp(line)).ok()?;
-        Some(&self.leaves[found].1)
-    }
-
-    /// Replaces every gradient by a function of it: how clipping and averaging are done.
-    pub fn map(&mut self, f: impl Fn(&Tensor<T>) -> Tensor<T>) {
-        self.leaves.iter_mut().for_each(|(_, gradient)| *gradient = f(gradient));
+    /// Line of this value on its tape.
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.node.as_ref().map(|(_, line)| *line)
     }
 }

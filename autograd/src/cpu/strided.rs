@@ -79,7 +79,7 @@ pub(crate) fn copy<T: Real>(
     let walks = coalesce(shape, &[&from.strides, &to.strides]);
     let (n, step_from, step_to) = walks.inner();
     let fills_all = to.offset == 0 && to.strides == contiguous_strides(shape) && step_to == 1;
-    if fills_all && dst.len() == shape.iter().product() {
+    if fills_all && dst.len() == shape.iter().product::<usize>() {
         // Rows of the destination follow each other: they can be written in parallel.
         for_chunks(dst, super::rows_per_chunk(n) * n, |first, chunk| {
             for (i, row) in chunk.chunks_mut(n).enumerate() {

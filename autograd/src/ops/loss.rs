@@ -36,14 +36,14 @@ pub struct CrossEntropy {
 }
 
 impl<T: Real> Var<T> {
-    /// Mean of −ln softmax(x)[target]: logits `[N, C, ..]` with the classes in axis 1, targets `[N, ..]`.
+    /// Mean of `−ln softmax(x)[target]`: logits `[N, C, ..]` with the classes in axis 1, targets `[N, ..]`.
     /// PyTorch equivalent: `F.cross_entropy(x, target, label_smoothing=…, ignore_index=…)`.
     #[track_caller]
     pub fn cross_entropy(&self, target: &Indices, options: CrossEntropy) -> Var<T> {
         self.log_softmax(1).nll_loss(target, options)
     }
 
-    /// Mean of −x[target]: log-probabilities `[N, C, ..]`, targets `[N, ..]`. PyTorch equivalent: `F.nll_loss`.
+    /// Mean of `−x[target]`: log-probabilities `[N, C, ..]`, targets `[N, ..]`. PyTorch equivalent: `F.nll_loss`.
     #[track_caller]
     pub fn nll_loss(&self, target: &Indices, options: CrossEntropy) -> Var<T> {
         let ndim = self.shape().len();

@@ -19,6 +19,7 @@ pub mod resize;
 pub mod shape;
 pub mod softmax;
 
-pub use loss::Reduction;
+pub use conv::ConvOptions;
+pub use loss::{CrossEntropy, Reduction};
 pub use resize::ResizeMode;
 pub use shape::concat;

@@ -46,7 +46,10 @@ struct ThirdBranch {
 
 impl MultiAttention {
     /// Creates the parameters: `qkv_r`, `qkv_d`, (`qkv`,) `proj_rd`, `proj_r`, `proj_d`(, `proj`).
-    pub fn new<T: Real>(scope: &mut Scope<T>, config: AttentionConfig) -> Result<MultiAttention, ConfigError> {
+    pub fn new<T: Real>(
+        scope: &mut Scope<T>,
+        config: AttentionConfig,
+    ) -> Result<MultiAttention, ConfigError> {
         let AttentionConfig { dim, num_heads, qkv_bias, .. } = config;
         if num_heads == 0 || !dim.is_multiple_of(num_heads) {
             return Err(ConfigError::Heads { dim, heads: num_heads });

@@ -85,8 +85,16 @@ impl MutualFormerBlock {
         let attn = MultiAttention::new(&mut scope.sub("attn"), attention)?;
         let norm2 = LayerNorm::new(&mut scope.sub("norm2"), dim);
         let hidden = (dim as f64 * config.mlp_ratio) as usize;
-        let mlp = Mlp::new(&mut scope.sub("mlp"), dim, hidden, dim, drop);
-        Ok(MutualFormerBlock { norm1, norm1_rd, attn, drop_path: DropPath::new(config.drop_path), norm2, mlp, dim })
+        let mlp = Mlp::new(&mut scope.sub("mlp"), dim, hidden, drop);
+        Ok(MutualFormerBlock {
+            norm1,
+            norm1_rd,
+            attn,
+            drop_path: DropPath::new(config.drop_path),
+            norm2,
+            mlp,
+            dim,
+        })
     }
 
     /// x = [x_r; x_d] `[B, N, 2C]` and the residual carrier x_rd `[B, N, C]` (the caller's projection of x) to
@@ -115,7 +123,9 @@ impl MutualFormerBlock {
                 let n = norm.forward(ctx, x);
                 (n.slice(-1, 0..c), n.slice(-1, c..2 * c))
             }
-            Norm1::Separate(r, d) => (r.forward(ctx, &x.slice(-1, 0..c)), d.forward(ctx, &x.slice(-1, c..2 * c))),
+            Norm1::Separate(r, d) => {
+                (r.forward(ctx, &x.slice(-1, 0..c)), d.forward(ctx, &x.slice(-1, c..2 * c)))
+            }
         }
     }
 }

@@ -139,7 +139,9 @@ pub enum ConfigError {
     #[error("cda: steps = 0 computes nothing; use at least 1, or \"inf\"")]
     NoSteps,
     /// α outside its range.
-    #[error("cda: alpha = {0} must lie in [0, 1]; with steps = \"inf\" it must be below 1 (the diffusion contracts by alpha)")]
+    #[error(
+        "cda: alpha = {0} must lie in [0, 1]; with steps = \"inf\" it must be below 1 (the diffusion contracts by alpha)"
+    )]
     Alpha(f64),
     /// Head count does not divide the width.
     #[error("{heads} heads do not divide dim = {dim}")]

@@ -103,7 +103,9 @@ fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaC
     let transposed = config.transposed();
     match x {
         None => p_a.matmul_with(transposed, p_b, !transposed, config.alpha),
-        Some(x) => p_a.matmul_with(transposed, x, false, config.alpha).matmul_with(false, p_b, !transposed, 1.0),
+        Some(x) => {
+            p_a.matmul_with(transposed, x, false, config.alpha).matmul_with(false, p_b, !transposed, 1.0)
+        }
     }
 }
 

@@ -61,7 +61,8 @@ pub fn fixed_point<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, alpha: f64, 
     let saved = x.clone();
     record("cda_fixed_point", x, &[p_a, p_b, y], move |dx, sink| {
         let x = saved;
-        let z = solve_stein(factor(&a, !transposed, alpha), factor(&b, transposed, alpha), dx.clone(), rounds);
+        let z =
+            solve_stein(factor(&a, !transposed, alpha), factor(&b, transposed, alpha), dx.clone(), rounds);
         sink.add(0, || {
             let x_sbt = x.matmul(false, &b, !transposed, alpha); // α·X·S_bᵀ
             if transposed { x_sbt.matmul(false, &z, true, 1.0) } else { z.matmul(false, &x_sbt, true, 1.0) }

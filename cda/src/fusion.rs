@@ -41,7 +41,9 @@ impl Fusion {
         match self.kind {
             FusionKind::Cda => Some(self.cda),
             FusionKind::CdaPaper => Some(CdaConfig { preset: Preset::Paper, ..self.cda }),
-            FusionKind::CaCda => Some(CdaConfig { affinity: Affinity::Cross, init: Start::Affinity, ..self.cda }),
+            FusionKind::CaCda => {
+                Some(CdaConfig { affinity: Affinity::Cross, init: Start::Affinity, ..self.cda })
+            }
             FusionKind::Ca | FusionKind::Concat | FusionKind::Sum => None,
         }
     }

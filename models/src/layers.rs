@@ -13,10 +13,17 @@ pub struct ConvBnRelu {
 
 impl ConvBnRelu {
     /// A square kernel with "same" padding for stride 1; parameters `conv.*` and `bn.*`.
-    pub fn new<T: Real>(scope: &mut Scope<T>, input: usize, output: usize, kernel: usize, stride: usize) -> Self {
+    pub fn new<T: Real>(
+        scope: &mut Scope<T>,
+        input: usize,
+        output: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> Self {
         let options = ConvOptions { stride: [stride; 2], padding: [kernel / 2; 2], ..ConvOptions::default() };
         let init = Init::kaiming_normal(input * kernel * kernel);
-        let conv = Conv2d::with_init(&mut scope.sub("conv"), input, output, [kernel; 2], options, false, init);
+        let conv =
+            Conv2d::with_init(&mut scope.sub("conv"), input, output, [kernel; 2], options, false, init);
         ConvBnRelu { conv, bn: BatchNorm2d::new(&mut scope.sub("bn"), output) }
     }
 

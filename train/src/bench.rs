@@ -49,7 +49,8 @@ pub fn block(batch: usize, tokens: usize, dim: usize, heads: usize, repeat: usiz
     let (params, block) = Params::<f32>::build(0, |scope| MutualFormerBlock::new(scope, config));
     let block = block?;
     let key = Key::default();
-    let (x, x_rd) = (Tensor::randn(&[batch, tokens, 2 * dim], key, 0), Tensor::randn(&[batch, tokens, dim], key, 1));
+    let (x, x_rd) =
+        (Tensor::randn(&[batch, tokens, 2 * dim], key, 0), Tensor::randn(&[batch, tokens, dim], key, 1));
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     for _ in 0..repeat + 1 {
         let ctx = Ctx::train(&params, key);

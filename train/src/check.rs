@@ -23,8 +23,12 @@ fn check_folder(path: &Path, format: DepthFormat) -> Result<()> {
         .into_par_iter()
         .filter_map(|i| match folder.load(i) {
             Err(error) => Some(error.to_string()),
-            Ok(sample) if sample.mask.iter().all(|&m| m == 0.0) => Some(format!("{}: the mask is empty", sample.name)),
-            Ok(sample) if sample.depth.iter().all(|&d| d == 0.0) => Some(format!("{}: no depth", sample.name)),
+            Ok(sample) if sample.mask.iter().all(|&m| m == 0.0) => {
+                Some(format!("{}: the mask is empty", sample.name))
+            }
+            Ok(sample) if sample.depth.iter().all(|&d| d == 0.0) => {
+                Some(format!("{}: no depth", sample.name))
+            }
             Ok(_) => None,
         })
         .collect();
@@ -40,7 +44,9 @@ fn check_config(path: &Path) -> Result<()> {
     {
         for source in sources {
             match source {
-                SourceConfig::Scenes { count, seed, .. } => println!("{part}: {count} scenes of series {seed}"),
+                SourceConfig::Scenes { count, seed, .. } => {
+                    println!("{part}: {count} scenes of series {seed}")
+                }
                 SourceConfig::Folder { path, depth } => {
                     let folder = RgbdFolder::open(path, *depth).with_context(|| format!("{part}"))?;
                     println!("{part}: {} pictures in {}", folder.len(), path.display());

@@ -269,7 +269,7 @@ pub fn main() -> Result<()> {
         pool.context("--threads: the thread pool exists already")?;
     }
     match cli.command {
-        Command::Demo { task: Task::Sod, out, steps } => demo::sod(&out, steps, &stop_on_ctrl_c()?),
+        Command::Demo { task: Task::Sod, out, steps } => demo::sod(&out, steps, stop_on_ctrl_c()?.as_ref()),
         Command::Config { name } => print_config(name.as_deref()),
         Command::Check { path, depth_format } => check::check(&path, depth_format),
         Command::Train(args) => train(args),
@@ -328,7 +328,9 @@ fn train(args: TrainArgs) -> Result<()> {
         }
         Trainer::resume(RunFolder::open(&out)?, args.steps)?
     } else {
-        let path = args.config.context("name a configuration: a file, or one of those `mutualformer config` lists")?;
+        let path = args
+            .config
+            .context("name a configuration: a file, or one of those `mutualformer config` lists")?;
         let seed = args.seed.map(|seed| format!("seed={seed}"));
         let changes: Vec<String> = args.changes.into_iter().chain(seed).collect();
         let config = Config::load(&path, &changes)?;
@@ -337,7 +339,7 @@ fn train(args: TrainArgs) -> Result<()> {
         Trainer::new(&config, RunFolder::create(&out)?, args.steps)?
     };
     let out = trainer.folder().to_owned();
-    match trainer.train(&stop_on_ctrl_c()?)? {
+    match trainer.train(stop_on_ctrl_c()?.as_ref())? {
         Outcome::Finished(_, summary) => {
             print!("{}", kinds_table(&summary));
             println!("run folder: {}", out.display());

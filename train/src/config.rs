@@ -133,14 +133,18 @@ impl Config {
     pub fn built_in(name: &str) -> Result<&'static str> {
         let found = BUILT_IN.iter().find(|(other, ..)| *other == name);
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
-        Ok(found.with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?.2)
+        Ok(found
+            .with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?
+            .2)
     }
 
     /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
     pub fn load(path: &Path, changes: &[String]) -> Result<Config> {
         let text = match BUILT_IN.iter().find(|(name, ..)| Path::new(name) == path && !path.exists()) {
             Some((_, _, text)) => (*text).to_owned(),
-            None => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+            None => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
         };
         Config::parse(&text, changes).with_context(|| format!("in {}", path.display()))
     }
@@ -171,7 +175,11 @@ impl Config {
             "data.size = {} must be divisible by 16",
             self.data.size
         );
-        ensure!((0.0..1.0).contains(&model.attn_drop), "model.attn_drop = {} must lie in [0, 1)", model.attn_drop);
+        ensure!(
+            (0.0..1.0).contains(&model.attn_drop),
+            "model.attn_drop = {} must lie in [0, 1)",
+            model.attn_drop
+        );
         self.data.augment.check()?;
         let train = &self.train;
         ensure!(train.epochs > 0, "train.epochs must be at least 1");
@@ -180,15 +188,23 @@ impl Config {
         ensure!(train.lr > 0.0 && train.lr.is_finite(), "train.lr = {} must be positive", train.lr);
         ensure!((0.0..=1.0).contains(&train.warmup), "train.warmup = {} must lie in [0, 1]", train.warmup);
         ensure!((0.0..1.0).contains(&train.ema), "train.ema = {} must lie in [0, 1)", train.ema);
-        ensure!((0.0..1.0).contains(&train.momentum), "train.momentum = {} must lie in [0, 1)", train.momentum);
-        ensure!(train.weight_decay >= 0.0 && train.clip_norm >= 0.0, "weight_decay and clip_norm cannot be negative");
+        ensure!(
+            (0.0..1.0).contains(&train.momentum),
+            "train.momentum = {} must lie in [0, 1)",
+            train.momentum
+        );
+        ensure!(
+            train.weight_decay >= 0.0 && train.clip_norm >= 0.0,
+            "weight_decay and clip_norm cannot be negative"
+        );
         Ok(())
     }
 }
 
 /// Applies one `a.b=c`; the value is read as TOML, and as a string where it is none.
 fn set(table: &mut toml::Table, change: &str) -> Result<()> {
-    let (path, value) = change.split_once('=').with_context(|| format!("--set {change}: expected NAME=VALUE"))?;
+    let (path, value) =
+        change.split_once('=').with_context(|| format!("--set {change}: expected NAME=VALUE"))?;
     let value = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
     let value = value.unwrap_or_else(|| toml::Value::String(change[path.len() + 1..].to_owned()));
     let (parents, name) = path.rsplit_once('.').map_or(("", path), |(parents, name)| (parents, name));

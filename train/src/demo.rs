@@ -51,12 +51,18 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
             println!("{}", crate::cli::kinds_table(&summary));
             println!("{}", summary.line());
             let at = out.display();
-            println!("pictures:  {at}/samples/predictions.png  RGB, depth, truth, prediction of unseen scenes");
-            println!("           {at}/samples/affinity.png     one token's cross-affinity under CA and under CDA");
+            println!(
+                "pictures:  {at}/samples/predictions.png  RGB, depth, truth, prediction of unseen scenes"
+            );
+            println!(
+                "           {at}/samples/affinity.png     one token's cross-affinity under CA and under CDA"
+            );
             println!("curves:    {at}/plots/loss.svg  {at}/plots/metrics.svg");
             println!("weights:   {at}/best.safetensors  (PyTorch loads them by name)");
             println!("next:      mutualformer predict --run {at} --rgb PICTURE --depth DEPTH --out MAP.png");
-            println!("           mutualformer config demo > my.toml; mutualformer train my.toml --set model.fusion=ca");
+            println!(
+                "           mutualformer config demo > my.toml; mutualformer train my.toml --set model.fusion=ca"
+            );
         }
     }
     Ok(())
@@ -74,6 +80,7 @@ fn some_of_each_kind(test: &Dataset) -> Result<Vec<Sample>> {
             found[kind].push(sample);
         }
     }
-    let rows = (0..SHEET_ROWS / kinds.len()).flat_map(|i| found.iter().filter_map(move |kind| kind.get(i).cloned()));
+    let rows =
+        (0..SHEET_ROWS / kinds.len()).flat_map(|i| found.iter().filter_map(move |kind| kind.get(i).cloned()));
     Ok(rows.collect())
 }

@@ -4,11 +4,12 @@ use crate::config::{Config, ModelConfig};
 use crate::metrics::sod::{ImageScores, score_prediction};
 use crate::source::{Dataset, Inputs};
 use anyhow::{Context, Result};
-use autograd::checkpoint::{Loading, TensorFile};
+use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::{Ctx, Params, Tensor, Var};
 use data::{Batch, Sample, transform};
 use models::{SodOutput, TinySod};
 use ndarray::{Array2, Axis};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Weights that come with the tool: `demo.toml`'s network, trained by the command named in the README.
@@ -44,21 +45,21 @@ impl Detector {
 
     /// The weights that come with the tool.
     pub fn bundled() -> Result<Detector> {
-        Detector::from_file(&TensorFile::from_bytes(BUNDLED)?).context("in the bundled weights")
+        Detector::from_file(&TensorFile::parse(BUNDLED, Path::new("the bundled weights"))?)
     }
 
     fn from_file(file: &TensorFile) -> Result<Detector> {
-        let text = file
-            .metadata("config")
-            .context("the file holds no \"config\" in its metadata; it was not written by mutualformer train")?;
+        let text = file.metadata.get("config").context(
+            "the file holds no \"config\" in its metadata; it was not written by mutualformer train",
+        )?;
         let mut detector = Detector::new(&Config::parse(text, &[])?)?;
-        detector.params.load_file(file, Loading::Strict)?;
+        detector.params.import("", file, LoadMode::Strict)?;
         Ok(detector)
     }
 
     /// Writes the weights with the configuration they need.
     pub fn save(&self, path: &Path) -> Result<()> {
-        self.params.save(path, &[("config", &self.config.to_toml())])?;
+        self.params.save(path, BTreeMap::from([("config".to_owned(), self.config.to_toml())]))?;
         Ok(())
     }
 
@@ -73,9 +74,12 @@ impl Detector {
         let size = self.config.data.size;
         let mut maps = Vec::with_capacity(samples.len());
         for chunk in samples.chunks(BATCH) {
-            let small: Vec<Sample> = chunk.iter().map(|sample| transform::resize(sample, size, size)).collect();
+            let small: Vec<Sample> =
+                chunk.iter().map(|sample| transform::resize(sample, size, size)).collect();
             let ctx = Ctx::eval(&self.params);
-            let logits = self.forward(&ctx, &Inputs::of(&Batch::stack(&(0..small.len()).collect::<Vec<_>>(), &small)?)).logits;
+            let logits = self
+                .forward(&ctx, &Inputs::of(&Batch::stack(&(0..small.len()).collect::<Vec<_>>(), &small)?))
+                .logits;
             for (i, sample) in chunk.iter().enumerate() {
                 let (height, width) = sample.mask.dim();
                 let own = logits.slice(0, i..i + 1).resize([height, width]).sigmoid();

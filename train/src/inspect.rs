@@ -7,12 +7,18 @@ use std::path::Path;
 /// Prints metadata, and name, type, shape and statistics of every tensor.
 pub fn inspect(path: &Path) -> Result<()> {
     let file = TensorFile::read(path)?;
-    for (name, value) in file.all_metadata() {
-        println!("{name}: {}", if value.contains('\n') { format!("\n{}", indented(value)) } else { value.to_owned() });
+    for (name, value) in &file.metadata {
+        println!(
+            "{name}: {}",
+            if value.contains('\n') { format!("\n{}", indented(value)) } else { value.to_owned() }
+        );
     }
-    println!("{:<48} {:<4} {:<18} {:>11} {:>11} {:>11} {:>11}", "name", "type", "shape", "mean", "std", "min", "max");
+    println!(
+        "{:<48} {:<4} {:<18} {:>11} {:>11} {:>11} {:>11}",
+        "name", "type", "shape", "mean", "std", "min", "max"
+    );
     let mut total = 0;
-    for (name, tensor) in file.iter() {
+    for (name, tensor) in &file.tensors {
         let (dtype, values): (&str, Vec<f64>) = match tensor {
             HostTensor::F32(t) => ("f32", t.as_slice().iter().map(|&x| f64::from(x)).collect()),
             HostTensor::F64(t) => ("f64", t.as_slice().to_vec()),

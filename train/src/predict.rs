@@ -14,7 +14,13 @@ use crate::metrics::sod::quantise;
 
 /// Predicts one picture into the file `out`, or a folder of pictures (paired with `depth` by stem) into the folder
 /// `out`. Returns how many maps were written, each at its picture's own size.
-pub fn predict(detector: &Detector, rgb: &Path, depth: &Path, format: DepthFormat, out: &Path) -> Result<usize> {
+pub fn predict(
+    detector: &Detector,
+    rgb: &Path,
+    depth: &Path,
+    format: DepthFormat,
+    out: &Path,
+) -> Result<usize> {
     if rgb.is_file() && depth.is_file() {
         write(detector, &[(rgb.to_owned(), depth.to_owned(), out.to_owned())], format)?;
         return Ok(1);
@@ -26,7 +32,8 @@ pub fn predict(detector: &Detector, rgb: &Path, depth: &Path, format: DepthForma
         depth.display()
     );
     let (pictures, mut depths) = (by_stem(rgb)?, by_stem(depth)?);
-    let missing: Vec<&str> = pictures.keys().filter(|stem| !depths.contains_key(*stem)).map(String::as_str).collect();
+    let missing: Vec<&str> =
+        pictures.keys().filter(|stem| !depths.contains_key(*stem)).map(String::as_str).collect();
     if !missing.is_empty() {
         bail!("{} pictures have no depth in {}: {}", missing.len(), depth.display(), missing.join(", "));
     }
@@ -80,7 +87,8 @@ fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
         let path = entry?.path();
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-            let stem = path.file_stem().expect("a file with an extension has a stem").to_string_lossy().into_owned();
+            let stem =
+                path.file_stem().expect("a file with an extension has a stem").to_string_lossy().into_owned();
             if let Some(other) = found.insert(stem, path.clone()) {
                 bail!("{} and {} have the same stem", other.display(), path.display());
             }

@@ -4,7 +4,7 @@
 //! outputs. What is computed is written under the same names; comparing is the caller's business.
 
 use anyhow::{Context, Result, bail, ensure};
-use autograd::checkpoint::{HostTensor, Loading, TensorFile};
+use autograd::checkpoint::{HostTensor, LoadMode, TensorFile};
 use autograd::optim::Optimizer;
 use autograd::{Ctx, Dtype, ParamKind, Params, Real, Tape, Tensor, Var};
 use cda::{
@@ -14,17 +14,19 @@ use cda::{
 
 /// The type a case is computed in: the asked one, or that of its tensors.
 pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>) -> Dtype {
-    let is_f64 = |(_, tensor): (&str, &HostTensor)| matches!(tensor, HostTensor::F64(_));
-    asked.unwrap_or(if case.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 })
+    let is_f64 = |(_, tensor): &(String, HostTensor)| matches!(tensor, HostTensor::F64(_));
+    asked.unwrap_or(if case.tensors.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 })
 }
 
 /// Runs a case of either kind in type `T`.
 pub fn replay<T: Real>(case: &TensorFile) -> Result<TensorFile> {
-    match case.metadata("kind") {
+    match metadata(case, "kind") {
         Some("cda") => replay_cda::<T>(case),
         Some("mutualformer-block") => replay_block::<T>(case),
         Some(kind) => bail!("unknown kind of case {kind:?}; known are \"cda\" and \"mutualformer-block\""),
-        None => bail!("the file's metadata names no \"kind\": this is not a case (format: tests/fixtures/goldens)"),
+        None => bail!(
+            "the file's metadata names no \"kind\": this is not a case (format: tests/fixtures/goldens)"
+        ),
     }
 }
 
@@ -33,7 +35,7 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
     let config = diffusion_of(case)?;
     config.validate()?;
     let tape = Tape::<T>::new();
-    let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(case.tensor(name)?)) };
+    let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(tensor(case, name)?)) };
     let modality = |m: &str| -> Result<Qkv<T>> {
         Ok(Qkv { q: leaf(&format!("q_{m}"))?, k: leaf(&format!("k_{m}"))?, v: leaf(&format!("v_{m}"))? })
     };
@@ -43,9 +45,10 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
 
     let mut out = TensorFile::default();
     let mut loss: Option<Var<T>> = None;
-    for (name, y) in [("o_r", &mixed.o_r), ("o_d", &mixed.o_d), ("u_rd", &mixed.u_rd), ("u_dr", &mixed.u_dr)] {
-        out.insert(name, T::host(y.value().clone()));
-        let cotangent = Var::constant(case.tensor(&format!("cotangent.{name}"))?);
+    for (name, y) in [("o_r", &mixed.o_r), ("o_d", &mixed.o_d), ("u_rd", &mixed.u_rd), ("u_dr", &mixed.u_dr)]
+    {
+        out.push(name, HostTensor::of(y.value())?);
+        let cotangent = Var::constant(tensor(case, &format!("cotangent.{name}"))?);
         let term = y.mul(&cotangent).sum_all();
         loss = Some(loss.map_or_else(|| term.clone(), |loss| loss.add(&term)));
     }
@@ -54,7 +57,7 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
         [("q_r", &r.q), ("k_r", &r.k), ("v_r", &r.v), ("q_d", &d.q), ("k_d", &d.k), ("v_d", &d.v)]
     {
         let gradient = grads.of(x).cloned().unwrap_or_else(|| Tensor::zeros(x.shape()));
-        out.insert(&format!("grad.{name}"), T::host(gradient));
+        out.push(format!("grad.{name}"), HostTensor::of(&gradient)?);
     }
     Ok(out)
 }
@@ -62,7 +65,7 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
 /// y, the loss, all gradients, and ten AdamW losses of one block.
 fn replay_block<T: Real>(case: &TensorFile) -> Result<TensorFile> {
     let (x, x_rd, target): (Tensor<T>, Tensor<T>, Tensor<T>) =
-        (case.tensor("x")?, case.tensor("x_rd")?, case.tensor("target")?);
+        (tensor(case, "x")?, tensor(case, "x_rd")?, tensor(case, "target")?);
     let config = BlockConfig {
         mlp_ratio: number(case, "mlp_ratio")?,
         qkv_bias: flag(case, "qkv_bias", false)?,
@@ -73,45 +76,46 @@ fn replay_block<T: Real>(case: &TensorFile) -> Result<TensorFile> {
     };
     let (mut params, block) = Params::<T>::build(0, |scope| MutualFormerBlock::new(scope, config));
     let block = block?;
-    params.load_file(&case.with_prefix("param."), Loading::Strict)?;
+    params.import("param.", case, LoadMode::Strict)?;
 
     // loss = mean(y·target) + mean(y²)/2
     let forward = |params: &Params<T>| {
         let ctx = Ctx::eval_with_grad(params);
         let (x, x_rd) = (ctx.input(x.clone()), ctx.input(x_rd.clone()));
         let y = block.forward(&ctx, &x, &x_rd);
-        let loss = y.mul(&Var::constant(target.clone())).mean_all().add(&y.mul(&y).mean_all().mul_scalar(0.5));
+        let loss =
+            y.mul(&Var::constant(target.clone())).mean_all().add(&y.mul(&y).mean_all().mul_scalar(0.5));
         (x, x_rd, y, loss)
     };
     let mut out = TensorFile::default();
     let (x_var, x_rd_var, y, loss) = forward(&params);
-    out.insert("y", T::host(y.value().clone()));
-    out.insert("loss", T::host(loss.value().with_shape(&[1])));
+    out.push("y", HostTensor::of(y.value())?);
+    out.push("loss", HostTensor::of(&loss.value().with_shape(&[1]))?);
     let grads = loss.backward();
     let or_zeros = |gradient: Option<&Tensor<T>>, shape: &[usize]| {
-        T::host(gradient.cloned().unwrap_or_else(|| Tensor::zeros(shape)))
+        HostTensor::of(&gradient.cloned().unwrap_or_else(|| Tensor::zeros(shape)))
     };
-    out.insert("grad.x", or_zeros(grads.of(&x_var), x.shape()));
-    out.insert("grad.x_rd", or_zeros(grads.of(&x_rd_var), x_rd.shape()));
+    out.push("grad.x", or_zeros(grads.of(&x_var), x.shape())?);
+    out.push("grad.x_rd", or_zeros(grads.of(&x_rd_var), x_rd.shape())?);
     for id in params.ids().filter(|&id| params.kind(id) == ParamKind::Parameter) {
         let name = format!("grad.param.{}", params.name(id));
-        out.insert(&name, or_zeros(grads.param(id), params.get(id).shape()));
+        out.push(name, or_zeros(grads.param(id), params.get(id).shape())?);
     }
 
-    let mut optimizer = Optimizer::adamw((0.9, 0.999), 1e-8).with_weight_decay(0.01);
+    let mut optimizer = Optimizer::adamw([0.9, 0.999], 1e-8, 0.01);
     let mut losses = Vec::new();
     for _ in 0..10 {
         let (.., loss) = forward(&params);
         losses.push(loss.value().item()?);
         optimizer.step(&mut params, &loss.backward(), 1e-3);
     }
-    out.insert("adamw.losses", T::host(Tensor::from_vec(losses, &[10])));
+    out.push("adamw.losses", HostTensor::of(&Tensor::from_vec(losses, &[10]))?);
     Ok(out)
 }
 
 /// The diffusion's options from a case's metadata; absent ones as released.
 fn diffusion_of(case: &TensorFile) -> Result<CdaConfig> {
-    let word = |name: &str, default: &'static str| case.metadata(name).unwrap_or(default).to_owned();
+    let word = |name: &str, default: &'static str| metadata(case, name).unwrap_or(default).to_owned();
     let choose = |name: &str, default: &'static str, options: [&str; 2]| -> Result<bool> {
         let value = word(name, default);
         let place = options.iter().position(|option| *option == value);
@@ -130,13 +134,21 @@ fn diffusion_of(case: &TensorFile) -> Result<CdaConfig> {
     })
 }
 
+fn metadata<'a>(case: &'a TensorFile, name: &str) -> Option<&'a str> {
+    case.metadata.get(name).map(String::as_str)
+}
+
+fn tensor<T: Real>(case: &TensorFile, name: &str) -> Result<Tensor<T>> {
+    Ok(case.get(name).with_context(|| format!("tensor {name} is missing"))?.to())
+}
+
 fn number(case: &TensorFile, name: &str) -> Result<f64> {
-    let text = case.metadata(name).with_context(|| format!("metadata {name} is missing"))?;
+    let text = metadata(case, name).with_context(|| format!("metadata {name} is missing"))?;
     text.parse().with_context(|| format!("metadata {name} = {text:?} is not a number"))
 }
 
 fn flag(case: &TensorFile, name: &str, default: bool) -> Result<bool> {
-    case.metadata(name).map_or(Ok(default), |text| {
+    metadata(case, name).map_or(Ok(default), |text| {
         text.parse().with_context(|| format!("metadata {name} = {text:?} is neither true nor false"))
     })
 }

@@ -39,7 +39,8 @@ pub fn plot_run(run: &RunFolder) -> Result<()> {
     plot("loss", "Training loss", "loss", &[Series::new("loss", loss)])?;
     plot("lr", "Learning rate", "learning rate", &[Series::new("learning rate", rate)])?;
     let names = ["S-measure", "max F", "max E", "MAE"];
-    let series: Vec<Series> = names.into_iter().zip(metrics).map(|(name, points)| Series::new(name, points)).collect();
+    let series: Vec<Series> =
+        names.into_iter().zip(metrics).map(|(name, points)| Series::new(name, points)).collect();
     plot("metrics", "Validation", "score", &series)
 }
 
@@ -103,11 +104,14 @@ fn mean_row(map: &Tensor, grid: [usize; 2], query: (usize, usize)) -> Result<Arr
 fn middle_cell(mask: ArrayView2<f32>, grid: [usize; 2]) -> (usize, usize) {
     let (height, width) = mask.dim();
     let cell = |(y, x): (usize, usize)| (y * grid[0] / height, x * grid[1] / width);
-    let inside: Vec<(usize, usize)> = mask.indexed_iter().filter(|&(_, &m)| m > 0.5).map(|(at, _)| at).collect();
+    let inside: Vec<(usize, usize)> =
+        mask.indexed_iter().filter(|&(_, &m)| m > 0.5).map(|(at, _)| at).collect();
     if inside.is_empty() {
         return (grid[0] / 2, grid[1] / 2);
     }
-    let mean = |f: fn(&(usize, usize)) -> usize| inside.iter().map(|at| f(at) as f64).sum::<f64>() / inside.len() as f64;
+    let mean = |f: fn(&(usize, usize)) -> usize| {
+        inside.iter().map(|at| f(at) as f64).sum::<f64>() / inside.len() as f64
+    };
     let (cy, cx) = (mean(|at| at.0), mean(|at| at.1));
     let distance = |at: &(usize, usize)| (at.0 as f64 - cy).powi(2) + (at.1 as f64 - cx).powi(2);
     let nearest = inside.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));

@@ -76,13 +76,21 @@ impl RunFolder {
         if root.join("config.toml").exists() || !root.exists() || is_empty(root)? {
             for folder in ["plots", "samples"] {
                 let folder = root.join(folder);
-                std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+                std::fs::create_dir_all(&folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
             }
             let run = RunFolder { root: root.to_owned() };
-            for old in ["metrics.jsonl", "summary.json", "last.state.safetensors", "best.safetensors", "last.safetensors"] {
+            for old in [
+                "metrics.jsonl",
+                "summary.json",
+                "last.state.safetensors",
+                "best.safetensors",
+                "last.safetensors",
+            ] {
                 let path = run.path(old);
                 if path.exists() {
-                    std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                    std::fs::remove_file(&path)
+                        .with_context(|| format!("cannot remove {}", path.display()))?;
                 }
             }
             return Ok(run);
@@ -119,8 +127,10 @@ impl RunFolder {
     /// Appends lines to `metrics.jsonl`.
     pub fn log(&self, records: &[Record]) -> Result<()> {
         let path = self.path("metrics.jsonl");
-        let text: String =
-            records.iter().map(|r| serde_json::to_string(r).expect("records are plain data") + "\n").collect();
+        let text: String = records
+            .iter()
+            .map(|r| serde_json::to_string(r).expect("records are plain data") + "\n")
+            .collect();
         OpenOptions::new()
             .create(true)
             .append(true)
@@ -134,19 +144,27 @@ impl RunFolder {
         let path = self.path("metrics.jsonl");
         let Ok(file) = File::open(&path) else { return Ok(Vec::new()) };
         let parse = |line: std::io::Result<String>| -> Result<Record> { Ok(serde_json::from_str(&line?)?) };
-        BufReader::new(file).lines().map(parse).collect::<Result<_>>().with_context(|| format!("in {}", path.display()))
+        BufReader::new(file)
+            .lines()
+            .map(parse)
+            .collect::<Result<_>>()
+            .with_context(|| format!("in {}", path.display()))
     }
 
     /// Drops lines written after update `step`: a resumed run writes them again.
     pub fn rewind(&self, step: u64) -> Result<()> {
         // A killed process may have left half a line at the end.
         let text = std::fs::read_to_string(self.path("metrics.jsonl")).unwrap_or_default();
-        let keep = |line: &&str| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step() <= step);
+        let keep =
+            |line: &&str| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step() <= step);
         let kept: String = text.lines().filter(keep).map(|line| line.to_owned() + "\n").collect();
         self.write("metrics.jsonl", &kept)
     }
 }
 
 fn is_empty(folder: &Path) -> Result<bool> {
-    Ok(std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.next().is_none())
+    Ok(std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .next()
+        .is_none())
 }

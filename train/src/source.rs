@@ -4,7 +4,9 @@ use crate::config::SourceConfig;
 use anyhow::{Context, Result, bail};
 use autograd::Tensor;
 use autograd::random::Key;
-use data::{Augment, Batch, Batches, DataError, Order, RgbdFolder, Sample, augment, batches, scenes, transform};
+use data::{
+    Augment, Batch, Batches, DataError, Order, RgbdFolder, Sample, augment, batches, scenes, transform,
+};
 use rayon::prelude::*;
 use std::sync::Arc;
 

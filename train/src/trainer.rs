@@ -8,8 +8,8 @@ use crate::metrics::sod::{ImageScores, SetScores};
 use crate::run_folder::{Record, RunFolder};
 use crate::source::{Dataset, Inputs};
 use anyhow::{Context, Result, bail, ensure};
-use autograd::checkpoint::TensorFile;
-use autograd::optim::{Ema, Optimizer, ParamGroup, Schedule};
+use autograd::checkpoint::{LoadMode, TensorFile};
+use autograd::optim::{Ema, Group, Optimizer, Schedule};
 use autograd::random::Key;
 use autograd::{Ctx, Grads, Params, Var};
 use data::{Augment, Batch, Order};
@@ -124,7 +124,18 @@ impl Trainer {
         let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
         let optimizer = optimizer(&config.train, &detector.params);
         let at = Position::default();
-        Ok(Trainer { run, detector, optimizer, ema, at, best: f64::NEG_INFINITY, train, validation, test, max_steps })
+        Ok(Trainer {
+            run,
+            detector,
+            optimizer,
+            ema,
+            at,
+            best: f64::NEG_INFINITY,
+            train,
+            validation,
+            test,
+            max_steps,
+        })
     }
 
     /// Goes on with a run from its `last.state.safetensors`.
@@ -132,7 +143,10 @@ impl Trainer {
         let path = run.path("last.state.safetensors");
         let state = TensorFile::read(&path).context("nothing to resume from")?;
         let text = |name: &str| {
-            state.metadata(name).with_context(|| format!("{}: metadata {name:?} is missing", path.display()))
+            state
+                .metadata
+                .get(name)
+                .with_context(|| format!("{}: metadata {name:?} is missing", path.display()))
         };
         ensure!(
             text("format")? == STATE_FORMAT,
@@ -142,10 +156,10 @@ impl Trainer {
         );
         let config = Config::parse(text("config")?, &[])?;
         let mut trainer = Trainer::new(&config, run, max_steps)?;
-        trainer.detector.params.load_file(&state.with_prefix("param."), autograd::checkpoint::Loading::Strict)?;
-        trainer.optimizer.load_state(&trainer.detector.params, &state.with_prefix("optimizer."))?;
+        trainer.detector.params.import("param.", &state, LoadMode::Strict)?;
+        trainer.optimizer.import(&trainer.detector.params, &state)?;
         if let Some(ema) = &mut trainer.ema {
-            ema.load_state(&state.with_prefix("ema."))?;
+            ema.import(&state)?;
         }
         trainer.at = Position {
             epoch: text("epoch")?.parse()?,
@@ -171,8 +185,11 @@ impl Trainer {
     pub fn time_updates(&mut self, count: usize) -> Result<f64> {
         let config = self.detector.config.train.clone();
         let order = self.order();
-        let group: Vec<Batch> =
-            self.train.batches(config.batch, order, 0, Augment::NONE).take(config.accumulate).collect::<Result<_, _>>()?;
+        let group: Vec<Batch> = self
+            .train
+            .batches(config.batch, order, 0, Augment::NONE)
+            .take(config.accumulate)
+            .collect::<Result<_, _>>()?;
         let mut seconds = Vec::new();
         for _ in 0..count + 1 {
             let start = Instant::now();
@@ -194,7 +211,7 @@ impl Trainer {
                 .expect("the template is well-formed"),
         );
         bar.set_position(self.at.step);
-        let schedule = schedule(&config);
+        let schedule = schedule(&config, total as f64);
         while self.at.step < total {
             let order = self.order();
             let augment = self.detector.config.data.augment;
@@ -202,7 +219,7 @@ impl Trainer {
             let mut batches = self.train.batches(config.batch, order, workers, augment);
             while self.at.step < total && self.batches_left() >= config.accumulate {
                 let group: Vec<Batch> = batches.by_ref().take(config.accumulate).collect::<Result<_, _>>()?;
-                let lr = config.lr * schedule.factor(self.at.step as f64 / total as f64);
+                let lr = config.lr * schedule.factor(self.at.step as f64);
                 let (loss, grad_norm) = self.update(&group, lr)?;
                 let (step, epoch, seconds) = (self.at.step, self.at.epoch, start.elapsed().as_secs_f64());
                 self.run.log(&[Record::Step { step, epoch, loss, lr, grad_norm, seconds }])?;
@@ -261,7 +278,8 @@ impl Trainer {
         let mut sum: Option<Grads> = None;
         let mut loss = 0.0;
         for batch in group {
-            let key = Key { seed: self.detector.config.seed, epoch: self.at.epoch, step: self.at.batch as u64 };
+            let key =
+                Key { seed: self.detector.config.seed, epoch: self.at.epoch, step: self.at.batch as u64 };
             let (value, grads) = self.gradients(batch, key)?;
             loss += value / group.len() as f64;
             match &mut sum {
@@ -308,17 +326,18 @@ impl Trainer {
 
     /// The weights that are validated: their average, where one is kept.
     fn evaluated(&self) -> Detector {
-        let params = self.ema.as_ref().map_or_else(|| self.detector.params.clone(), |ema| ema.params().clone());
+        let params =
+            self.ema.as_ref().map_or_else(|| self.detector.params.clone(), |ema| ema.params().clone());
         Detector { params, ..self.detector.clone() }
     }
 
     fn save_state(&self) -> Result<()> {
         self.detector.save(&self.run.path("last.safetensors"))?;
         let mut state = TensorFile::default();
-        state.extend_with_prefix("param.", &self.detector.params.to_file());
-        state.extend_with_prefix("optimizer.", &self.optimizer.state(&self.detector.params));
+        self.detector.params.export("param.", &mut state)?;
+        self.optimizer.export(&self.detector.params, &mut state)?;
         if let Some(ema) = &self.ema {
-            state.extend_with_prefix("ema.", &ema.state());
+            ema.export(&mut state)?;
         }
         for (name, value) in [
             ("format", STATE_FORMAT.to_owned()),
@@ -328,7 +347,7 @@ impl Trainer {
             ("step", self.at.step.to_string()),
             ("best", self.best.to_string()),
         ] {
-            state.set_metadata(name, &value);
+            state.metadata.insert(name.to_owned(), value);
         }
         state.write(&self.run.path("last.state.safetensors"))?;
         Ok(())
@@ -370,7 +389,8 @@ fn average(scores: &[(String, ImageScores)]) -> crate::metrics::sod::Scores {
 fn by_kind(scores: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
     let mut groups: BTreeMap<String, Vec<(String, ImageScores)>> = BTreeMap::new();
     for (name, image) in scores {
-        let kind = data::scenes::SceneKind::ALL.iter().map(ToString::to_string).find(|kind| name.starts_with(kind));
+        let kind =
+            data::scenes::SceneKind::ALL.iter().map(ToString::to_string).find(|kind| name.starts_with(kind));
         if let Some(kind) = kind {
             groups.entry(kind).or_default().push((name.clone(), image.clone()));
         }
@@ -389,21 +409,23 @@ fn by_kind(scores: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
 }
 
 fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
+    let (betas, decay) = ([0.9, 0.999], config.weight_decay);
     let rule = match config.optimizer {
-        OptimizerKind::AdamW => Optimizer::adamw((0.9, 0.999), 1e-8),
-        OptimizerKind::Adam => Optimizer::adam((0.9, 0.999), 1e-8),
-        OptimizerKind::Sgd => Optimizer::sgd(config.momentum, config.momentum > 0.0),
+        OptimizerKind::AdamW => Optimizer::adamw(betas, 1e-8, decay),
+        OptimizerKind::Adam => Optimizer::adam(betas, 1e-8, decay),
+        OptimizerKind::Sgd => Optimizer::sgd(config.momentum, config.momentum > 0.0, decay),
     };
-    rule.with_weight_decay(config.weight_decay).with_group(ParamGroup::no_decay(params))
+    rule.with_groups(Group::new(["*"], 1.0, decay).without_decay_on_vectors(params))
 }
 
-fn schedule(config: &TrainConfig) -> Schedule {
+/// The factor on the learning rate as a function of the updates done, of which there are `total`.
+fn schedule(config: &TrainConfig, total: f64) -> Schedule {
     let course = match config.schedule {
         ScheduleKind::Constant => Schedule::Constant,
-        ScheduleKind::Cosine => Schedule::Cosine,
-        ScheduleKind::Triangular => Schedule::Triangular,
-        ScheduleKind::Polynomial => Schedule::Polynomial { power: 0.9 },
+        ScheduleKind::Cosine => Schedule::Cosine { total, floor: 0.0 },
+        ScheduleKind::Triangular => Schedule::Triangular { total },
+        ScheduleKind::Polynomial => Schedule::Polynomial { total, power: 0.9 },
     };
-    course.with_warmup(config.warmup)
+    // Not from 0: the first update would do nothing.
+    course.with_warm_up(config.warmup * total, 0.01)
 }
-

@@ -113,7 +113,16 @@ impl TinySod {
             Conv2d::with_init(&mut scope.sub(name), width, 1, [3, 3], options, true, init)
         };
         let side = [head("side8"), head("side16")];
-        Ok(TinySod { stem_r, stem_d, mutual, lateral, merge, head: head("head"), side, modality: config.modality })
+        Ok(TinySod {
+            stem_r,
+            stem_d,
+            mutual,
+            lateral,
+            merge,
+            head: head("head"),
+            side,
+            modality: config.modality,
+        })
     }
 
     /// Normalised RGB `[B, 3, S, S]` and depth `[B, 1, S, S]` to logits; S must be divisible by 16.
@@ -176,7 +185,11 @@ impl Stem {
 }
 
 impl MutualLevel {
-    fn new<T: Real>(scope: &mut Scope<T>, dim: usize, config: &TinyConfig) -> Result<MutualLevel, ConfigError> {
+    fn new<T: Real>(
+        scope: &mut Scope<T>,
+        dim: usize,
+        config: &TinyConfig,
+    ) -> Result<MutualLevel, ConfigError> {
         let a = Linear::new(&mut scope.sub("a"), 2 * dim, dim, true);
         let block = BlockConfig {
             joint_norm: config.joint_norm,

@@ -90,3 +90,47 @@ fn small_synthetic_pictures() {
         assert_scores(name, &score(&pred, &mask).scores, expected);
     }
 }
+
+#[test]
+fn weighted_f_of_the_small_pictures() {
+    let (black, white) = (vec![0; SIDE * SIDE], vec![255; SIDE * SIDE]);
+    for (name, pred, mask, expected) in [
+        ("texture, object", texture(), object(), 0.3332458779462169),
+        ("texture, nothing", texture(), black.clone(), 0.0),
+        ("texture, everything", texture(), white.clone(), 0.8777927173063932),
+        ("black, object", black, object(), 0.24374965944874263),
+        ("white, object", white, object(), 0.2700813210248844),
+        ("object, object", object(), object(), 1.0),
+    ] {
+        let found = score(&pred, &mask).scores.weighted_f;
+        assert!((found - expected).abs() < 1e-9, "{name}: found {found}, expected {expected}");
+    }
+}
+
+/// In a block where prediction and truth are both flat the S-measure counts 1, unless the mean is off by a
+/// rounding error: then the block is not quite flat, and counts 0.
+#[test]
+fn flat_predictions_round_as_the_reference() {
+    let (height, width) = (40, 60);
+    let disc = |i: usize| (i / width).abs_diff(9).pow(2) + (i % width).abs_diff(15).pow(2) < 30;
+    let mask: Vec<u8> = (0..height * width).map(|i| if disc(i) { 255 } else { 0 }).collect();
+    for (grey, expected) in [
+        (3, 0.48023349455654796),
+        (51, 0.4758618667917447),
+        (77, 0.4615612216194981),
+        (100, 0.43964984732302403),
+        (200, 0.21739492383640505),
+    ] {
+        let found = score_image(&vec![grey; height * width], &mask, height, width).scores.structure;
+        assert!((found - expected).abs() < 1e-9, "{grey}: found {found}, expected {expected}");
+    }
+}
+
+/// The last pixel is exactly twice as bright as the mean; the rounding of the mean decides.
+#[test]
+fn ties_at_the_adaptive_threshold_round_as_the_reference() {
+    let pred: Vec<u8> = (0..10).map(|i| 13 * i).collect();
+    let mask: Vec<u8> = (0..10).map(|i| if i % 3 == 0 { 255 } else { 0 }).collect();
+    let found = score_image(&pred, &mask, 1, 10).scores.adaptive_f;
+    assert!((found - 0.5909090909090908).abs() < 1e-9, "found {found}");
+}

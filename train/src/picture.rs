@@ -32,7 +32,7 @@ impl Tile {
 /// Sets tiles in rows and columns on white, `gap` pixels apart and from the edge.
 ///
 /// A column is as wide as its widest tile, a row as high as its highest. All labels are written in one
-/// size, the largest that fits over every tile; what is still too long is cut off.
+/// size, the largest that fits into every column; what is still too long is cut off.
 ///
 /// # Panics
 /// If there is no tile.
@@ -44,7 +44,7 @@ pub fn grid(rows: &[Vec<Tile>], gap: u32) -> RgbImage {
         .collect();
     let heights: Vec<u32> =
         rows.iter().map(|row| row.iter().map(|t| t.picture.height()).max().unwrap_or(0)).collect();
-    let scale = label_scale(rows);
+    let scale = label_scale(rows, &widths);
     let label_height = |row: &[Tile]| {
         let labelled = row.iter().any(|t| !t.label.is_empty());
         if labelled { (font::HEIGHT + 3) * scale } else { 0 }
@@ -67,10 +67,12 @@ pub fn grid(rows: &[Vec<Tile>], gap: u32) -> RgbImage {
     sheet
 }
 
-/// The largest text size, from 3 to 1 pixels per dot, at which every label fits over its tile.
-fn label_scale(rows: &[Vec<Tile>]) -> u32 {
-    let fits =
-        |scale: u32| rows.iter().flatten().all(|t| font::text_width(&t.label, scale) <= t.picture.width());
+/// The largest text size, from 3 to 1 pixels per dot, at which every label fits into its column.
+fn label_scale(rows: &[Vec<Tile>], widths: &[u32]) -> u32 {
+    let fits = |scale: u32| {
+        let mut labels = rows.iter().flat_map(|row| row.iter().zip(widths));
+        labels.all(|(tile, &width)| font::text_width(&tile.label, scale) <= width)
+    };
     [3, 2].into_iter().find(|&scale| fits(scale)).unwrap_or(1)
 }
 

@@ -186,7 +186,7 @@ struct Grey {
     bytes: Vec<u8>,
 }
 
-/// Reads a picture as PIL's and OpenCV's grey: L = 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point.
+/// Reads a picture as PIL's grey: L = 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point.
 /// Transparency is dropped, palettes are resolved, of 16 bits the upper 8 count.
 fn read_grey(path: &Path) -> Result<Grey> {
     let picture = image::open(path).with_context(|| format!("cannot read {}", path.display()))?;

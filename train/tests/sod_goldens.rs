@@ -90,3 +90,57 @@ fn small_synthetic_pictures() {
         assert_scores(name, &score(&pred, &mask).scores, expected);
     }
 }
+
+#[test]
+fn weighted_f_of_the_small_pictures() {
+    let (black, white) = (vec![0; SIDE * SIDE], vec![255; SIDE * SIDE]);
+    for (name, pred, mask, expected) in [
+        ("texture, object", texture(), object(), 0.3332458779462169),
+        ("texture, nothing", texture(), black.clone(), 0.0),
+        ("texture, everything", texture(), white.clone(), 0.8777927173063932),
+        ("black, object", black, object(), 0.24374965944874263),
+        ("white, object", white, object(), 0.2700813210248844),
+        ("object, object", object(), object(), 1.0),
+    ] {
+        let found = score(&pred, &mask).scores.weighted_f;
+        assert!((found - expected).abs() < 1e-9, "{name}: found {found}, expected {expected}");
+    }
+}
+
+/// In a block where prediction and truth are both flat the S-measure counts 1, unless the mean is off by a
+/// rounding error: then the block is not quite flat, and counts 0. A plain running total would give the
+/// first 0.44, an exact sum 0.69.
+#[test]
+fn flat_predictions_round_as_the_reference() {
+    for (height, width, grey, expected) in [
+        (40, 60, 17, 0.5674656011112745),
+        (40, 60, 33, 0.5761170401586913),
+        (240, 300, 61, 0.575127443316525),
+        (240, 300, 77, 0.44526898310832314),
+    ] {
+        // Opposite corners: the blocks at the other two corners are all background.
+        let (h, w) = (height / 4, width / 4);
+        let object = |y: usize, x: usize| y < h && x < w || y >= height - h && x >= width - w;
+        let mask: Vec<u8> =
+            (0..height * width).map(|i| if object(i / width, i % width) { 255 } else { 0 }).collect();
+        let found = score_image(&vec![grey; height * width], &mask, height, width).scores.structure;
+        assert!((found - expected).abs() < 1e-9, "{grey}: found {found}, expected {expected}");
+    }
+}
+
+/// The 8 is exactly twice the mean, but the rounded mean is above 4: it does not count as detected.
+#[test]
+fn ties_at_the_adaptive_threshold_round_as_the_reference() {
+    let pred = [0, 8, 2, 4, 3, 10, 3, 4, 2];
+    let mask = [0, 255, 0, 0, 0, 255, 0, 0, 0];
+    let found = score_image(&pred, &mask, 1, 9).scores.adaptive_f;
+    assert!((found - 0.8125).abs() < 1e-9, "found {found}");
+}
+
+#[test]
+fn masks_are_foreground_above_128() {
+    let scores =
+        |level: u8| score(&object(), &object().iter().map(|&m| m.min(level)).collect::<Vec<u8>>()).scores;
+    assert_eq!(scores(129), scores(255));
+    assert_eq!(scores(128), score(&object(), &[0; SIDE * SIDE]).scores);
+}

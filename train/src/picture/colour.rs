@@ -7,18 +7,22 @@ use image::Rgb;
 /// The colour of `t` in [0, 1]: from dark violet through red to light yellow.
 ///
 /// Lightness rises in a straight line in OKLab (Björn Ottosson, 2020), so equal steps of `t` look equally
-/// large, and the order survives a grey printer. Hue makes half a turn on the way, for those who see it;
-/// chroma is as much as the screen can show at both ends.
+/// large, and the order survives a grey printer. Hue makes half a turn on the way, for those who see it.
 pub fn heat_colour(t: f32) -> Rgb<u8> {
-    let t = t.clamp(0.0, 1.0);
+    Rgb(linear_rgb(ramp(t.clamp(0.0, 1.0))).map(encode))
+}
+
+/// The way through OKLab. Chroma is low at both ends because screens show no vivid black or white; it stays
+/// within what they show everywhere, since clipping would bend hue and lightness.
+fn ramp(t: f32) -> [f32; 3] {
     let lightness = 0.15 + 0.82 * t;
     let chroma = 0.05 + 0.14 * (PI * t).sin();
     let hue = (290.0 + 180.0 * t).to_radians();
-    Rgb(linear_rgb(lightness, chroma * hue.cos(), chroma * hue.sin()).map(encode))
+    [lightness, chroma * hue.cos(), chroma * hue.sin()]
 }
 
 /// OKLab to linear light: to cone responses, their cubes, and a change of basis.
-fn linear_rgb(lightness: f32, a: f32, b: f32) -> [f32; 3] {
+fn linear_rgb([lightness, a, b]: [f32; 3]) -> [f32; 3] {
     let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
     let m = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
     let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
@@ -59,14 +63,11 @@ mod tests {
         }
     }
 
-    /// Clipping would bend hue and lightness.
     #[test]
     fn no_colour_leaves_the_screens_range() {
         for i in 0..=256 {
-            let t = i as f32 / 256.0;
-            let (chroma, hue) = (0.05 + 0.14 * (PI * t).sin(), (290.0 + 180.0 * t).to_radians());
-            let light = linear_rgb(0.15 + 0.82 * t, chroma * hue.cos(), chroma * hue.sin());
-            assert!(light.iter().all(|v| (-1e-4..=1.0001).contains(v)), "{t}: {light:?}");
+            let light = linear_rgb(ramp(i as f32 / 256.0));
+            assert!(light.iter().all(|v| (-1e-4..=1.0001).contains(v)), "{i} / 256: {light:?}");
         }
     }
 

@@ -87,7 +87,7 @@ pub(super) fn f_measure(detected: Detected, pair: &Pair) -> f64 {
 }
 
 /// E = Σ φ / (N − 1), φ = (ξ + 1)² / 4, ξ = 2ab / (a² + b²), where a and b are the detection and the
-/// truth (0 or 1) less their means (Fan et al., 2018, equations 2 to 5).
+/// truth (0 or 1) less their means (Fan et al., 2018).
 ///
 /// A pixel can be in four states only (detected or not, foreground or not), so four terms suffice. Against
 /// a truth without foreground or without background, every pixel that agrees counts 1.

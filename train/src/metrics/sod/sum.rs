@@ -9,7 +9,8 @@
 const RUN: usize = 128;
 /// Independent partial sums within a run.
 const LANES: usize = 8;
-/// Rows of a block that is not contiguous in memory are added in groups of at most this many values.
+/// Rows of a block that is not contiguous in memory are added in groups of at most this many values
+/// (NumPy 2; NumPy 1 cut in the middle of a row).
 const BUFFER: usize = 8192;
 
 /// Mean of contiguous values.

@@ -215,12 +215,17 @@ impl TensorFile {
             path: path.to_owned(),
             source,
         })?;
+        TensorFile::parse(&bytes, path)
+    }
+
+    /// Reads the content of a file from memory; `path` names it in messages.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<TensorFile, CheckpointError> {
         let broken = |reason: safetensors::SafeTensorError| CheckpointError::Format {
             path: path.to_owned(),
             reason: reason.to_string(),
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
-        let content = SafeTensors::deserialize(&bytes).map_err(broken)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+        let content = SafeTensors::deserialize(bytes).map_err(broken)?;
         let mut file = TensorFile { origin: Some(path.to_owned()), ..TensorFile::new() };
         file.metadata.extend(header.metadata().clone().unwrap_or_default());
         for name in header.offset_keys() {

@@ -1,1 +1,25 @@
-//! Cross-Diffusion Attention and the MutualFormer block.
+//! Cross-Diffusion Attention and the MutualFormer block, in the paper's symbols.
+//!
+//! Cross-attention compares features of two modalities, Q_r·K_dᵀ, although the two live in different spaces: nothing
+//! makes a colour feature and a depth feature comparable. Cross-Diffusion Attention never does that. Each modality
+//! compares its own tokens with each other, which gives two *affinities* P_r and P_d between the same N tokens; those do
+//! live in one space, and CDA diffuses each through the other.
+//!
+//! Read in this order: [`diffusion`] (the equations, with N×N matrices), [`fixed_point`] (infinitely many steps and
+//! their implicit gradient), [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and
+//! [`block`] (the released module). [`config`] lists every point where the released code and the paper differ.
+
+pub mod attention;
+pub mod block;
+pub mod config;
+pub mod diffusion;
+pub mod fixed_point;
+pub mod fusion;
+
+pub use attention::{AttentionConfig, MultiAttention};
+pub use block::{BlockConfig, MutualFormerBlock, pair_tokens};
+pub use config::{Affinity, CdaConfig, ConfigError, Norm, Preset, Start, Steps};
+pub use diffusion::{
+    CrossAffinity, Mixed, Qkv, affinity, cross_affinity, cross_diffusion, cross_diffusion_attention,
+};
+pub use fusion::{Fusion, FusionKind};

@@ -1,3 +1,25 @@
 //! Data sets, procedural scenes and loaders.
+//!
+//! Everything here ends in a [`Sample`]: one RGB-D picture with the mask of its salient object. Samples come from
+//! files ([`layout`], read by [`image_io`], their depth brought to one convention by [`depth`]) or are drawn
+//! ([`scenes`]). They are varied ([`augment`]), resized ([`transform`]) and stacked into batches by background threads
+//! ([`loader`]), in an order that no thread can influence.
+
+pub mod augment;
+pub mod depth;
+pub mod error;
+pub mod image_io;
+pub mod import;
+pub mod layout;
+pub mod loader;
+mod numpy;
 pub mod sample;
+pub mod scenes;
+pub mod transform;
+
+pub use augment::{Augment, augment};
+pub use depth::DepthFormat;
+pub use error::DataError;
+pub use layout::RgbdFolder;
+pub use loader::{Batch, Batches, Order, batches};
 pub use sample::Sample;

@@ -1,2 +1,21 @@
 //! The library behind the `mutualformer` tool.
+
+pub mod bench;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod detector;
+pub mod inspect;
+pub mod losses;
+pub mod memory;
 pub mod metrics;
+pub mod picture;
+pub mod plots;
+pub mod predict;
+pub mod replay;
+pub mod report;
+pub mod run_folder;
+pub mod score;
+pub mod source;
+pub mod trainer;

@@ -1,2 +1,11 @@
-//! The `mutualformer` tool.
-fn main() {}
+//! The `mutualformer` tool; see [`train::cli`].
+
+fn main() -> std::process::ExitCode {
+    match train::cli::main() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,3 @@
 //! Evaluation measures.
+
+pub mod sod;

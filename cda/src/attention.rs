@@ -1,0 +1,117 @@
+//! The token mixer of the MutualFormer block: two self-attentions, CDA between them, and the undrawn third branch.
+
+use crate::config::ConfigError;
+use crate::diffusion::{Mixed, Qkv};
+use crate::fusion::Fusion;
+use autograd::nn::{Dropout, Linear};
+use autograd::ops::concat;
+use autograd::{Ctx, Real, Scope, Var};
+
+/// Options of [`MultiAttention`]; the default is the released code's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionConfig {
+    /// Channels C of one modality.
+    pub dim: usize,
+    /// Heads H; C/H channels each.
+    pub num_heads: usize,
+    /// Biases on the query-key-value projections (released: none).
+    pub qkv_bias: bool,
+    /// The self-attention branch over x_rd that the code has and Fig. 2 does not.
+    pub third_branch: bool,
+    /// Dropout on the cross-affinities and on the third branch's map (not on P_r, P_d: as released).
+    pub attn_drop: f64,
+    /// Dropout after the third branch's projection (nowhere else: as released).
+    pub proj_drop: f64,
+    /// What fills U_rd and U_dr.
+    pub fusion: Fusion,
+}
+
+/// The released `MultiAttention` under its `state_dict` names.
+#[derive(Clone, Debug)]
+pub struct MultiAttention {
+    qkv_r: Linear,
+    qkv_d: Linear,
+    proj_r: Linear,
+    proj_d: Linear,
+    proj_rd: Linear,
+    third: Option<ThirdBranch>,
+    config: AttentionConfig,
+}
+
+#[derive(Clone, Debug)]
+struct ThirdBranch {
+    qkv: Linear,
+    proj: Linear,
+}
+
+impl MultiAttention {
+    /// Creates the parameters: `qkv_r`, `qkv_d`, (`qkv`,) `proj_rd`, `proj_r`, `proj_d`(, `proj`).
+    pub fn new<T: Real>(
+        scope: &mut Scope<T>,
+        config: AttentionConfig,
+    ) -> Result<MultiAttention, ConfigError> {
+        let AttentionConfig { dim, num_heads, qkv_bias, .. } = config;
+        if num_heads == 0 || !dim.is_multiple_of(num_heads) {
+            return Err(ConfigError::Heads { dim, heads: num_heads });
+        }
+        config.fusion.validate()?;
+        let qkv_r = Linear::new(&mut scope.sub("qkv_r"), dim, 3 * dim, qkv_bias);
+        let qkv_d = Linear::new(&mut scope.sub("qkv_d"), dim, 3 * dim, qkv_bias);
+        let third = config.third_branch.then(|| ThirdBranch {
+            qkv: Linear::new(&mut scope.sub("qkv"), dim, 3 * dim, qkv_bias),
+            proj: Linear::new(&mut scope.sub("proj"), dim, dim, true),
+        });
+        let mut pair = |name: &str| Linear::new(&mut scope.sub(name), 2 * dim, dim, true);
+        Ok(MultiAttention {
+            qkv_r,
+            qkv_d,
+            proj_rd: pair("proj_rd"),
+            proj_r: pair("proj_r"),
+            proj_d: pair("proj_d"),
+            third,
+            config,
+        })
+    }
+
+    /// Q, K and V of both modalities from their normalised tokens `[B, N, C]`.
+    pub fn projections<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>) -> (Qkv<T>, Qkv<T>) {
+        (self.heads(&self.qkv_r.forward(ctx, n_r)), self.heads(&self.qkv_d.forward(ctx, n_d)))
+    }
+
+    /// Normalised tokens of both modalities and of their mixture (third branch) `[B, N, C]` to the sum of the branches
+    /// `[B, N, C]`: proj([MSA(m)]) + proj_rd([proj_r([o_r; U_rd]); proj_d([o_d; U_dr])]).
+    pub fn forward<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>, m: Option<&Var<T>>) -> Var<T> {
+        let attn_drop = Dropout::new(self.config.attn_drop);
+        let (r, d) = self.projections(ctx, n_r, n_d);
+        let Mixed { o_r, o_d, u_rd, u_dr } = self.config.fusion.mix(&r, &d, |x| attn_drop.forward(ctx, x));
+        let side = |proj: &Linear, own: &Var<T>, other: &Var<T>| {
+            proj.forward(ctx, &concat(&[&merge_heads(own), &merge_heads(other)], -1))
+        };
+        let (o_r, o_d) = (side(&self.proj_r, &o_r, &u_rd), side(&self.proj_d, &o_d, &u_dr));
+        let mixed = self.proj_rd.forward(ctx, &concat(&[&o_r, &o_d], -1));
+        match (&self.third, m) {
+            (Some(third), Some(m)) => {
+                let Qkv { q, k, v } = self.heads(&third.qkv.forward(ctx, m));
+                let own = attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v);
+                let own = third.proj.forward(ctx, &merge_heads(&own));
+                Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
+            }
+            _ => mixed,
+        }
+    }
+
+    /// `[B, N, 3C]`, rows ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.
+    fn heads<T: Real>(&self, qkv: &Var<T>) -> Qkv<T> {
+        let (b, n, heads) = (qkv.size(0), qkv.size(1), self.config.num_heads);
+        let d = self.config.dim / heads;
+        let split = qkv.with_shape(&[b, n, 3, heads, d]).permute(&[2, 0, 3, 1, 4]); // [3, B, H, N, d]
+        let part = |i: usize| split.slice(0, i..i + 1).with_shape(&[b, heads, n, d]);
+        Qkv { q: part(0), k: part(1), v: part(2) }
+    }
+}
+
+/// `[B, H, N, d]` to `[B, N, C]`.
+fn merge_heads<T: Real>(x: &Var<T>) -> Var<T> {
+    let (b, n) = (x.size(0), x.size(2));
+    x.permute(&[0, 2, 1, 3]).reshape(&[b as isize, n as isize, -1])
+}

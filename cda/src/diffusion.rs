@@ -1,0 +1,141 @@
+//! Cross-Diffusion Attention as the equations state it, with N×N matrices: the plain path.
+//!
+//! ```text
+//! P_m = softmax(Q_m·K_mᵀ/√d)                    m = r, d        [B, H, N, N]
+//! S_m = P_mᵀ (official) or P_m (paper)
+//! X_rd ← α·S_r·X_rd·S_dᵀ + (1−α)·Y_rd           T times, from X⁽⁰⁾
+//! X_dr ← α·S_d·X_dr·S_rᵀ + (1−α)·Y_dr
+//! U_rd = X_rd·V_d, U_dr = X_dr·V_r (official)   U_rd = X_rd·V_r, U_dr = X_dr·V_d (paper)
+//! ```
+//!
+//! Cost O(T·N³) time and O(N²) memory per head. Features of one modality are never compared with features of the
+//! other: the only products between modalities are products of affinities.
+
+use crate::config::{Affinity, CdaConfig, Norm, Preset, Start, Steps};
+use crate::fixed_point::fixed_point;
+use autograd::{Real, Var};
+
+/// Queries, keys and values of one modality, `[B, H, N, d]` each.
+#[derive(Clone)]
+pub struct Qkv<T: Real = f32> {
+    /// Queries Q.
+    pub q: Var<T>,
+    /// Keys K.
+    pub k: Var<T>,
+    /// Values V.
+    pub v: Var<T>,
+}
+
+/// What the two modalities exchange, `[B, H, N, d]` each.
+pub struct Mixed<T: Real = f32> {
+    /// P_r·V_r: self-attention of modality r.
+    pub o_r: Var<T>,
+    /// P_d·V_d: self-attention of modality d.
+    pub o_d: Var<T>,
+    /// r → d.
+    pub u_rd: Var<T>,
+    /// d → r.
+    pub u_dr: Var<T>,
+}
+
+/// The cross-affinities of both directions, `[B, H, N, N]`.
+pub struct CrossAffinity<T: Real = f32> {
+    /// X_rd.
+    pub rd: Var<T>,
+    /// X_dr.
+    pub dr: Var<T>,
+}
+
+/// P = softmax(Q·Kᵀ/√d), `[B, H, N, N]`: who attends to whom within one modality.
+pub fn affinity<T: Real>(qkv: &Qkv<T>) -> Var<T> {
+    qkv.q.attention_map(&qkv.k, None)
+}
+
+/// C_rd = softmax(Q_r·K_dᵀ/√d): the cross-affinity of ordinary cross-attention, which compares features of two spaces.
+pub fn cross_affinity<T: Real>(queries: &Qkv<T>, keys: &Qkv<T>) -> Var<T> {
+    queries.q.attention_map(&keys.k, None)
+}
+
+/// Both cross-affinities by diffusion of P_r and P_d `[B, H, N, N]` through each other.
+///
+/// Panics if the configuration is invalid; see [`CdaConfig::validate`].
+#[track_caller]
+pub fn cross_diffusion<T: Real>(
+    (p_r, p_d): (&Var<T>, &Var<T>),
+    (r, d): (&Qkv<T>, &Qkv<T>),
+    config: &CdaConfig,
+) -> CrossAffinity<T> {
+    if let Err(error) = config.validate() {
+        panic!("{error}");
+    }
+    let (y_rd, y_dr) = match config.affinity {
+        Affinity::Intra => {
+            let sum = p_r.add(p_d);
+            (sum.clone(), sum)
+        }
+        Affinity::Cross => (cross_affinity(r, d), cross_affinity(d, r)),
+    };
+    let (p_r, p_d) = (normalised(p_r, config.norm), normalised(p_d, config.norm));
+    CrossAffinity { rd: diffuse(&p_r, &p_d, &y_rd, config), dr: diffuse(&p_d, &p_r, &y_dr, config) }
+}
+
+/// X⁽ᵀ⁾ of X ← α·S_a·X·S_bᵀ + (1−α)·Y, `[B, H, N, N]`.
+fn diffuse<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) -> Var<T> {
+    let x = match config.steps {
+        Steps::Infinite => fixed_point(p_a, p_b, y, config.alpha, config.transposed()),
+        Steps::Finite(steps) => {
+            let source = y.mul_scalar(1.0 - config.alpha);
+            let mut x = match config.init {
+                Start::Identity => None,
+                Start::Affinity => Some(y.clone()),
+            };
+            for _ in 0..steps {
+                x = Some(spread(p_a, x.as_ref(), p_b, config).add(&source));
+            }
+            x.expect("a valid configuration has at least one step")
+        }
+    };
+    if config.renormalise_rows { x.div(&x.sum(&[-1], true)) } else { x }
+}
+
+/// α·S_a·X·S_bᵀ, with X = I where there is none. Transposes are flags of the products, never copies.
+fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaConfig) -> Var<T> {
+    let transposed = config.transposed();
+    match x {
+        None => p_a.matmul_with(transposed, p_b, !transposed, config.alpha),
+        Some(x) => {
+            p_a.matmul_with(transposed, x, false, config.alpha).matmul_with(false, p_b, !transposed, 1.0)
+        }
+    }
+}
+
+/// D_row^−½·P·D_col^−½; the rows of P sum to 1, so only the column sums are left to divide by.
+fn normalised<T: Real>(p: &Var<T>, norm: Norm) -> Var<T> {
+    match norm {
+        Norm::None => p.clone(),
+        Norm::Degree => p.div(&p.sum(&[-2], true).sqrt()),
+    }
+}
+
+/// Cross-Diffusion Attention of two modalities. `drop` is applied to the two cross-affinities (the released code's
+/// `attn_drop`; pass [`Var::clone`] for none).
+#[track_caller]
+pub fn cross_diffusion_attention<T: Real>(
+    r: &Qkv<T>,
+    d: &Qkv<T>,
+    config: &CdaConfig,
+    drop: impl Fn(&Var<T>) -> Var<T>,
+) -> Mixed<T> {
+    let (p_r, p_d) = (affinity(r), affinity(d));
+    let x = cross_diffusion((&p_r, &p_d), (r, d), config);
+    let (values_rd, values_dr) = match config.preset {
+        Preset::Official => (&d.v, &r.v),
+        Preset::Paper => (&r.v, &d.v),
+    };
+    Mixed {
+        o_r: p_r.matmul(&r.v),
+        o_d: p_d.matmul(&d.v),
+        u_rd: drop(&x.rd).matmul(values_rd),
+        u_dr: drop(&x.dr).matmul(values_dr),
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong between a file and a batch.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A problem with a file, a folder or a sample. The message names the culprit and carries its cause, so printing
+/// the error is enough: there is no chain of sources to walk.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {path}: {cause}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file is not a picture that can be decoded.
+    #[error("cannot decode {path}: {cause} (expected a whole PNG or JPEG picture)")]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        cause: image::ImageError,
+    },
+    /// The file stops in the middle of its pixels.
+    #[error("{path} is cut short: the JPEG has no end marker (copy or download it again)")]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The picture cannot be written.
+    #[error("cannot write {path}: {cause} (does the folder exist, and is there room?)")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder or the system said.
+        cause: image::ImageError,
+    },
+    /// A NumPy file without a depth map that can be read.
+    #[error("cannot take a depth map from {path}: {reason}")]
+    Array {
+        /// The `.npy` or `.npz` file.
+        path: PathBuf,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// A depth file in which no pixel holds a measurement.
+    #[error("{path} holds no valid depth when read as {format}: is that the right --format?")]
+    NoValidDepth {
+        /// The file.
+        path: PathBuf,
+        /// How it was read.
+        format: crate::depth::DepthFormat,
+    },
+    /// Pictures that must have the same size do not.
+    #[error("{name}: {part} is {} x {}, but {} x {} (height x width) was expected", found.0, found.1, expected.0, expected.1)]
+    SizeMismatch {
+        /// The sample.
+        name: String,
+        /// The part that differs: `rgb`, `depth` or `mask`.
+        part: &'static str,
+        /// (H, W) of what came first.
+        expected: (usize, usize),
+        /// (H, W) of this part.
+        found: (usize, usize),
+    },
+    /// A setting outside its range.
+    #[error("{name} = {value} is out of range: {expected}")]
+    Setting {
+        /// The setting, by the name it has in a config.
+        name: &'static str,
+        /// The value given.
+        value: f32,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// Loading code panicked; the loader turns that into an error so that training stops instead of waiting.
+    #[error("loading sample {index} panicked: {message}")]
+    Panicked {
+        /// Index of the sample in the data set.
+        index: usize,
+        /// The panic's message.
+        message: String,
+    },
+}
+
+impl DataError {
+    /// For `map_err` on reading.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {
+        move |cause| DataError::Read { path: path.to_owned(), cause }
+    }
+
+    /// For `map_err` on decoding.
+    pub(crate) fn decode(path: &Path) -> impl FnOnce(image::ImageError) -> DataError + '_ {
+        move |cause| DataError::Decode { path: path.to_owned(), cause }
+    }
+}

@@ -1,0 +1,261 @@
+//! RGB-D data sets as they are published: three folders of pictures, paired by file stem.
+//!
+//! Folder names, in any case, may be
+//!
+//! | colour                   | depth      | truth         |
+//! |--------------------------|------------|---------------|
+//! | `RGB`, `Image`, `Images` | `Depth(s)` | `GT`, `Mask(s)` |
+//!
+//! or those with `train_` or `test_` before them. A data set with both halves in one folder is opened by half:
+//! `DIR/test` stands for `DIR/test_images`, `DIR/test_depth` and `DIR/test_masks`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::depth::{DepthFormat, to_convention};
+use crate::error::DataError;
+use crate::image_io::{read_grey, read_mask, read_rgb, read_size};
+use crate::sample::Sample;
+use ndarray::Array2;
+
+mod problem;
+pub use problem::{LayoutError, Problem};
+
+/// One of the three pictures of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Colour.
+    Rgb,
+    /// Depth.
+    Depth,
+    /// Truth.
+    Mask,
+}
+
+impl Part {
+    const ALL: [Part; 3] = [Part::Rgb, Part::Depth, Part::Mask];
+
+    /// The names, in lower case, under which data sets keep this part.
+    fn folder_names(self) -> &'static [&'static str] {
+        match self {
+            Part::Rgb => &["rgb", "image", "images"],
+            Part::Depth => &["depth", "depths"],
+            Part::Mask => &["gt", "mask", "masks"],
+        }
+    }
+
+    /// The part that a folder of this name holds; `half` is `train` or `test` if only that half is wanted.
+    fn of_folder(name: &str, half: Option<&str>) -> Option<Part> {
+        let name = name.to_lowercase();
+        let bare = match half {
+            Some(half) => name.strip_prefix(half)?.strip_prefix('_')?,
+            None => name.strip_prefix("train_").or(name.strip_prefix("test_")).unwrap_or(&name),
+        };
+        Part::ALL.into_iter().find(|part| part.folder_names().contains(&bare))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Part::Rgb => "colour",
+            Part::Depth => "depth",
+            Part::Mask => "truth",
+        })
+    }
+}
+
+/// A data set in one of the public layouts, paired and checked, its pixels still on disk.
+#[derive(Clone, Debug)]
+pub struct RgbdFolder {
+    format: DepthFormat,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    name: String,
+    rgb: PathBuf,
+    depth: PathBuf,
+    mask: Option<PathBuf>,
+}
+
+impl RgbdFolder {
+    /// Pairs colour, depth and truth by stem, sorted by name, and checks that their sizes agree. Reads headers only.
+    ///
+    /// # Errors
+    /// All missing partners, doubled stems, differing sizes and unreadable headers at once.
+    pub fn open(dir: &Path, format: DepthFormat) -> Result<RgbdFolder, LayoutError> {
+        open_parts(dir, format, &Part::ALL)
+    }
+
+    /// As [`RgbdFolder::open`], for pictures to predict on: the truth is not looked for, and masks load as zeros.
+    ///
+    /// # Errors
+    /// As [`RgbdFolder::open`].
+    pub fn open_unlabelled(dir: &Path, format: DepthFormat) -> Result<RgbdFolder, LayoutError> {
+        open_parts(dir, format, &[Part::Rgb, Part::Depth])
+    }
+
+    /// Number of samples, at least one.
+    #[expect(clippy::len_without_is_empty, reason = "an empty data set does not open")]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The samples' names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// Reads sample `index` at its own size, depth in the convention of [`crate::depth`].
+    ///
+    /// # Errors
+    /// If a file is corrupt or has changed its size since the data set was opened.
+    ///
+    /// # Panics
+    /// If `index` is not below [`RgbdFolder::len`].
+    pub fn load(&self, index: usize) -> Result<Sample, DataError> {
+        let Entry { name, rgb, depth, mask } = &self.entries[index];
+        let rgb = read_rgb(rgb)?;
+        let depth = to_convention(&read_grey(depth)?, self.format);
+        let mask = mask.as_deref().map_or_else(|| Ok(Array2::zeros(depth.dim())), read_mask)?;
+        let (_, height, width) = rgb.dim();
+        same_size(name, (height, width), "depth", depth.dim())?;
+        same_size(name, (height, width), "mask", mask.dim())?;
+        Ok(Sample { name: name.clone(), rgb, depth, mask })
+    }
+}
+
+fn open_parts(dir: &Path, format: DepthFormat, parts: &[Part]) -> Result<RgbdFolder, LayoutError> {
+    let mut problems = Vec::new();
+    let mut entries = Vec::new();
+    if let Some(folders) = find_folders(dir, parts, &mut problems) {
+        for (name, files) in group_by_stem(&folders, &mut problems) {
+            entries.extend(pair(name, files, parts, &mut problems));
+        }
+        if entries.is_empty() && problems.is_empty() {
+            problems.push(Problem::Empty);
+        }
+    }
+    if problems.is_empty() {
+        Ok(RgbdFolder { format, entries })
+    } else {
+        Err(LayoutError { dir: dir.to_owned(), problems })
+    }
+}
+
+/// The folder of each part, or `None` if one is missing or ambiguous.
+fn find_folders(dir: &Path, parts: &[Part], problems: &mut Vec<Problem>) -> Option<Vec<(Part, PathBuf)>> {
+    let (dir, half) = split_half(dir);
+    let subfolders: Vec<PathBuf> = list(&dir, problems)?.into_iter().filter(|path| path.is_dir()).collect();
+    let mut folders = Vec::new();
+    for &part in parts {
+        let holds_part = |path: &&PathBuf| Part::of_folder(&file_name(path), half.as_deref()) == Some(part);
+        let mut candidates = subfolders.iter().filter(holds_part).cloned();
+        match (candidates.next(), candidates.next()) {
+            (None, _) => problems.push(Problem::NoFolder { part }),
+            (Some(only), None) => folders.push((part, only)),
+            (Some(first), Some(second)) => problems.push(Problem::TwoFolders { part, first, second }),
+        }
+    }
+    (folders.len() == parts.len()).then_some(folders)
+}
+
+/// `DIR/test`, where there is no such folder, stands for the `test_*` folders of `DIR`.
+fn split_half(dir: &Path) -> (PathBuf, Option<String>) {
+    let name = dir.file_name().map(|name| name.to_string_lossy().to_lowercase());
+    match (name, dir.parent()) {
+        (Some(half), Some(parent)) if !dir.is_dir() && (half == "train" || half == "test") => {
+            // The parent of a bare `test` is the empty path, which names no folder: hence the dot.
+            (Path::new(".").join(parent), Some(half))
+        }
+        _ => (dir.to_owned(), None),
+    }
+}
+
+/// The files of one stem, by part.
+type Files = [Vec<PathBuf>; Part::ALL.len()];
+
+/// Every picture of every folder under its stem, sorted.
+fn group_by_stem(folders: &[(Part, PathBuf)], problems: &mut Vec<Problem>) -> BTreeMap<String, Files> {
+    let mut groups: BTreeMap<String, Files> = BTreeMap::new();
+    for (part, folder) in folders {
+        for path in list(folder, problems).unwrap_or_default() {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            match extension(&path).as_str() {
+                "png" | "jpg" | "jpeg" => groups.entry(stem).or_default()[*part as usize].push(path),
+                "bmp" | "tif" | "tiff" | "gif" | "webp" => problems.push(Problem::Unsupported { path }),
+                _ => {} // notes, indices, thumbnails' caches
+            }
+        }
+    }
+    groups
+}
+
+/// One sample, if each part has exactly one file and all sizes agree.
+fn pair(name: String, files: Files, parts: &[Part], problems: &mut Vec<Problem>) -> Option<Entry> {
+    let known = problems.len();
+    for &part in parts {
+        match files[part as usize].as_slice() {
+            [] => problems.push(Problem::Missing { name: name.clone(), part }),
+            [_] => {}
+            [first, second, ..] => {
+                let (first, second) = (first.clone(), second.clone());
+                problems.push(Problem::Duplicate { name: name.clone(), first, second });
+            }
+        }
+    }
+    let [rgb, depth, mask] = files.map(|files| files.into_iter().next());
+    let mut first_size = None;
+    for (part, path) in [("rgb", &rgb), ("depth", &depth), ("mask", &mask)] {
+        let Some(path) = path else { continue };
+        let agrees =
+            read_size(path).and_then(|size| same_size(&name, *first_size.get_or_insert(size), part, size));
+        problems.extend(agrees.err().map(Problem::Picture));
+    }
+    if problems.len() > known {
+        return None;
+    }
+    Some(Entry { name, rgb: rgb?, depth: depth?, mask })
+}
+
+/// Compares (H, W) with that of the first picture of the sample, the colour picture if it can be read.
+fn same_size(
+    name: &str,
+    expected: (usize, usize),
+    part: &'static str,
+    found: (usize, usize),
+) -> Result<(), DataError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(DataError::SizeMismatch { name: name.to_owned(), part, expected, found })
+}
+
+/// The sorted contents of a folder, hidden files left out (macOS writes a `._a.png` beside every `a.png`).
+fn list(folder: &Path, problems: &mut Vec<Problem>) -> Option<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    match entries {
+        Ok(paths) => {
+            let mut paths: Vec<PathBuf> = paths;
+            paths.retain(|path| !file_name(path).starts_with('.'));
+            paths.sort();
+            Some(paths)
+        }
+        Err(cause) => {
+            problems.push(Problem::Unlistable { path: folder.to_owned(), cause });
+            None
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}

@@ -1,0 +1,96 @@
+//! What can be wrong with a data set, told all at once.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::Part;
+use crate::error::DataError;
+
+/// One thing wrong with a data set.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// A folder cannot be listed.
+    #[error("cannot list {path}: {cause}")]
+    Unlistable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No folder has one of the names of this part.
+    #[error("no {part} folder: looked for {}, in any case", .part.folder_names().join(", "))]
+    NoFolder {
+        /// The part without a folder.
+        part: Part,
+    },
+    /// Several folders have names of the same part.
+    #[error(
+        "{first} and {second} could both hold the {part} pictures (with train_ and test_ folders, name DIR/train or DIR/test)"
+    )]
+    TwoFolders {
+        /// The part they could hold.
+        part: Part,
+        /// The one folder.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Nothing to load.
+    #[error("there are no PNG or JPEG pictures in its folders")]
+    Empty,
+    /// A picture in a format that is not read.
+    #[error("{path} is neither PNG nor JPEG: convert it")]
+    Unsupported {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A stem that one of the folders lacks.
+    #[error("{name}: no {part} picture")]
+    Missing {
+        /// The stem.
+        name: String,
+        /// The part it lacks.
+        part: Part,
+    },
+    /// Two files of the same stem in one folder.
+    #[error("{name}: {first} and {second} have the same stem")]
+    Duplicate {
+        /// The stem.
+        name: String,
+        /// The one file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A picture that cannot be read, or whose size differs from its partner's.
+    #[error("{0}")]
+    Picture(DataError),
+}
+
+/// Everything wrong with a data set, found in one go.
+#[derive(Debug, Error)]
+pub struct LayoutError {
+    /// The folder as it was given.
+    pub dir: PathBuf,
+    /// All problems: folders and odd files first, then sample by sample.
+    pub problems: Vec<Problem>,
+}
+
+/// How many problems [`LayoutError`] prints before it only counts.
+const PRINTED_PROBLEMS: usize = 20;
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} cannot be used as an RGB-D data set:", self.dir.display())?;
+        for problem in self.problems.iter().take(PRINTED_PROBLEMS) {
+            write!(f, "\n  {problem}")?;
+        }
+        match self.problems.len().saturating_sub(PRINTED_PROBLEMS) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more problems"),
+        }
+    }
+}

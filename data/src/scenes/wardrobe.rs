@@ -1,0 +1,96 @@
+//! Colours and textures for a whole scene: what the room wears, and what its objects wear to stand out or to hide.
+
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::SceneKind;
+use super::texture::{Palette, Pattern, Texture, hsv, shades};
+use super::vec3::Vec3;
+
+/// Two colours further apart than this (Euclidean, RGB in [0, 1]) are told apart at a glance.
+const DISTINCT: f32 = 0.4;
+
+/// The textures of a room and what may stand in it.
+#[derive(Clone, Debug)]
+pub struct Wardrobe {
+    /// Texture of the floor.
+    pub floor: Texture,
+    /// Texture of the walls.
+    pub wall: Texture,
+    camouflage: bool,
+}
+
+impl Wardrobe {
+    /// Textures for a new room. In camouflaged scenes floor and wall share one busy palette, so that an object
+    /// wearing it vanishes before either.
+    pub fn new(kind: SceneKind, rng: &mut ChaCha8Rng) -> Self {
+        if kind == SceneKind::Camouflaged {
+            let contrast = rng.random_range(0.12..0.3);
+            let palette = shades([0.05, 0.6], [0.35, 0.75], contrast, rng);
+            let pattern = pick(&Pattern::IRREGULAR, rng);
+            let grain = rng.random_range(0.12..0.35);
+            let floor = Texture::cut(pattern, palette, grain, rng);
+            let wall = Texture::cut(pattern, palette, grain, rng);
+            return Self { floor, wall, camouflage: true };
+        }
+        let [floor, wall] = [0.02..0.12, 0.0..0.08].map(|contrast| {
+            let contrast = rng.random_range(contrast);
+            let palette = shades([0.03, 0.45], [0.35, 0.85], contrast, rng);
+            let grain = rng.random_range(0.15..0.6);
+            Texture::cut(pick(&Pattern::ALL, rng), palette, grain, rng)
+        });
+        Self { floor, wall, camouflage: false }
+    }
+
+    /// Main and accent texture of a salient object.
+    pub fn salient(&self, rng: &mut ChaCha8Rng) -> [Texture; 2] {
+        if self.camouflage {
+            return [0, 1]
+                .map(|_| Texture::cut(self.floor.pattern, self.floor.palette, self.floor.grain, rng));
+        }
+        [self.distinct(rng), self.distinct(rng)]
+    }
+
+    /// Main and accent texture of furniture: any colours, whether they show or not.
+    pub fn distractor(&self, rng: &mut ChaCha8Rng) -> [Texture; 2] {
+        [0, 1].map(|_| {
+            let palette = colourful(rng);
+            dress(palette, rng)
+        })
+    }
+
+    /// A texture whose colour is far from those of floor and wall.
+    fn distinct(&self, rng: &mut ChaCha8Rng) -> Texture {
+        loop {
+            let texture = dress(colourful(rng), rng);
+            let far = |room: &Texture| (texture.mean() - room.mean()).length() > DISTINCT;
+            if far(&self.floor) && far(&self.wall) {
+                return texture;
+            }
+        }
+    }
+}
+
+/// A texture for an object, with features that fit its size.
+fn dress(palette: Palette, rng: &mut ChaCha8Rng) -> Texture {
+    let grain = rng.random_range(0.06..0.25);
+    Texture::cut(pick(&Pattern::ALL, rng), palette, grain, rng)
+}
+
+/// A palette for an object, mostly of one hue, sometimes with a stripe of something else.
+fn colourful(rng: &mut ChaCha8Rng) -> Palette {
+    let contrast = rng.random_range(0.0..0.2);
+    let [first, second, third] = shades([0.1, 0.95], [0.15, 0.95], contrast, rng);
+    let third = if rng.random_bool(0.3) { paint(rng) } else { third };
+    [first, second, third]
+}
+
+/// Any single colour.
+pub fn paint(rng: &mut ChaCha8Rng) -> Vec3 {
+    hsv(rng.random_range(0.0..1.0), rng.random_range(0.0..0.9), rng.random_range(0.2..0.95))
+}
+
+fn pick(patterns: &[Pattern], rng: &mut ChaCha8Rng) -> Pattern {
+    *patterns.choose(rng).expect("the lists of patterns are not empty")
+}

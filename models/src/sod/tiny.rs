@@ -1,0 +1,211 @@
+//! The demo's detector: two small convolutional stems, a MutualFormer block at two scales, a light decoder.
+//!
+//! ```text
+//! RGB   [3, S, S] -> /2 [24] -> /4 [48] -> /8 [96]  -> /16 [128]
+//! depth [1, S, S] -> /2 [24] -> /4 [48] -> /8 [96]  -> /16 [128]
+//!                                          MutualFormer  MutualFormer     tokens: (S/8)², (S/16)²
+//!        concat      concat                  fused          fused
+//! decoder: /16 -> /8 -> /4 -> /2 -> logits at S, side logits at /8 and /16
+//! ```
+
+use super::{Modality, SodOutput, TokenLevel};
+use crate::layers::ConvBnRelu;
+use autograd::nn::{Conv2d, Linear};
+use autograd::ops::concat;
+use autograd::ops::conv::ConvOptions;
+use autograd::{Ctx, Init, Real, Scope, Var};
+use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, pair_tokens};
+use serde::{Deserialize, Serialize};
+
+/// Options of [`TinySod`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TinyConfig {
+    /// How the two modalities are mixed.
+    pub fusion: FusionKind,
+    /// The diffusion's options.
+    pub cda: CdaConfig,
+    /// Which inputs the network sees.
+    pub modality: Modality,
+    /// Channels at /2, /4, /8 and /16 of the input; the last two must be divisible by `num_heads`.
+    pub widths: [usize; 4],
+    /// Channels of the decoder.
+    pub decoder: usize,
+    /// Attention heads of both blocks.
+    pub num_heads: usize,
+    /// One LayerNorm over both modalities (released) or one each (figure).
+    pub joint_norm: bool,
+    /// The released third branch.
+    pub third_branch: bool,
+    /// Dropout on the cross-affinities.
+    pub attn_drop: f64,
+}
+
+impl Default for TinyConfig {
+    fn default() -> TinyConfig {
+        TinyConfig {
+            fusion: FusionKind::Cda,
+            cda: CdaConfig::default(),
+            modality: Modality::Both,
+            widths: [24, 48, 96, 128],
+            decoder: 32,
+            num_heads: 8,
+            joint_norm: true,
+            third_branch: true,
+            attn_drop: 0.0,
+        }
+    }
+}
+
+/// About a million parameters; see the module's diagram.
+#[derive(Clone, Debug)]
+pub struct TinySod {
+    stem_r: Stem,
+    stem_d: Stem,
+    /// MutualFormer at /8 and /16.
+    mutual: [MutualLevel; 2],
+    /// 1×1 convolutions to the decoder's width at /2, /4, /8, /16.
+    lateral: [ConvBnRelu; 4],
+    /// 3×3 convolutions after each merge at /8, /4, /2.
+    merge: [ConvBnRelu; 3],
+    head: Conv2d,
+    /// Side heads at /8 and /16.
+    side: [Conv2d; 2],
+    modality: Modality,
+}
+
+/// Four stride-2 convolutions.
+#[derive(Clone, Debug)]
+struct Stem([ConvBnRelu; 4]);
+
+/// One MutualFormer block on feature maps, with the "A" box before it.
+#[derive(Clone, Debug)]
+struct MutualLevel {
+    /// x_rd = A([x_r; x_d]): concatenation and 1×1 convolution, outside the block as in the released code.
+    a: Linear,
+    block: MutualFormerBlock,
+}
+
+impl TinySod {
+    /// Creates the network's parameters.
+    pub fn new<T: Real>(scope: &mut Scope<T>, config: &TinyConfig) -> Result<TinySod, ConfigError> {
+        let [w2, w4, w8, w16] = config.widths;
+        let width = config.decoder;
+        let stem_r = Stem::new(&mut scope.sub("stem_r"), 3, config.widths);
+        let stem_d = Stem::new(&mut scope.sub("stem_d"), 1, config.widths);
+        let mutual = [
+            MutualLevel::new(&mut scope.sub("mutual8"), w8, config)?,
+            MutualLevel::new(&mut scope.sub("mutual16"), w16, config)?,
+        ];
+        let mut conv = |name: &str, from: usize, kernel: usize| {
+            ConvBnRelu::new(&mut scope.sub(name), from, width, kernel, 1)
+        };
+        let lateral = [
+            conv("lateral2", 2 * w2, 1),
+            conv("lateral4", 2 * w4, 1),
+            conv("lateral8", w8, 1),
+            conv("lateral16", w16, 1),
+        ];
+        let merge = [conv("merge8", width, 3), conv("merge4", width, 3), conv("merge2", width, 3)];
+        let mut head = |name: &str| {
+            let options = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
+            let init = Init::kaiming_normal(9 * width);
+            Conv2d::with_init(&mut scope.sub(name), width, 1, [3, 3], options, true, init)
+        };
+        let side = [head("side8"), head("side16")];
+        Ok(TinySod {
+            stem_r,
+            stem_d,
+            mutual,
+            lateral,
+            merge,
+            head: head("head"),
+            side,
+            modality: config.modality,
+        })
+    }
+
+    /// Normalised RGB `[B, 3, S, S]` and depth `[B, 1, S, S]` to logits; S must be divisible by 16.
+    pub fn forward<T: Real>(&self, ctx: &Ctx<T>, rgb: &Var<T>, depth: &Var<T>) -> SodOutput<T> {
+        let (height, width) = (rgb.size(2), rgb.size(3));
+        assert!(
+            height.is_multiple_of(16) && width.is_multiple_of(16),
+            "TinySod: a picture of {height}×{width} pixels; both sides must be divisible by 16"
+        );
+        let blind = |x: &Var<T>| Var::constant(x.value().full_like(x.shape(), 0.0));
+        let (rgb, depth) = match self.modality {
+            Modality::Both => (rgb.clone(), depth.clone()),
+            Modality::Rgb => (rgb.clone(), blind(depth)),
+            Modality::Depth => (blind(rgb), depth.clone()),
+        };
+        let [r2, r4, r8, r16] = self.stem_r.forward(ctx, &rgb);
+        let [d2, d4, d8, d16] = self.stem_d.forward(ctx, &depth);
+        let (level8, f8) = self.mutual[0].forward(ctx, &r8, &d8);
+        let (level16, f16) = self.mutual[1].forward(ctx, &r16, &d16);
+
+        let [l2, l4, l8, l16] = &self.lateral;
+        let y16 = l16.forward(ctx, &f16); // [B, D, S/16, S/16]
+        let y8 = self.merged(ctx, 0, &l8.forward(ctx, &f8), &y16);
+        let y4 = self.merged(ctx, 1, &l4.forward(ctx, &concat(&[&r4, &d4], 1)), &y8);
+        let y2 = self.merged(ctx, 2, &l2.forward(ctx, &concat(&[&r2, &d2], 1)), &y4);
+        SodOutput {
+            logits: self.head.forward(ctx, &y2).resize([height, width]),
+            sides: vec![self.side[0].forward(ctx, &y8), self.side[1].forward(ctx, &y16)],
+            levels: vec![level8, level16],
+        }
+    }
+
+    /// The block that mixes level `level` of [`SodOutput::levels`].
+    pub fn block(&self, level: usize) -> &MutualFormerBlock {
+        &self.mutual[level].block
+    }
+
+    /// Fine features plus the coarser ones brought to their size, smoothed by a 3×3 convolution.
+    fn merged<T: Real>(&self, ctx: &Ctx<T>, i: usize, fine: &Var<T>, coarse: &Var<T>) -> Var<T> {
+        self.merge[i].forward(ctx, &fine.add(&coarse.resize([fine.size(2), fine.size(3)])))
+    }
+}
+
+impl Stem {
+    fn new<T: Real>(scope: &mut Scope<T>, input: usize, widths: [usize; 4]) -> Stem {
+        let [w2, w4, w8, w16] = widths;
+        let mut conv = |i: usize, from: usize, to: usize| ConvBnRelu::new(&mut scope.sub(i), from, to, 3, 2);
+        Stem([conv(0, input, w2), conv(1, w2, w4), conv(2, w4, w8), conv(3, w8, w16)])
+    }
+
+    /// Features at /2, /4, /8 and /16.
+    fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> [Var<T>; 4] {
+        let Stem([c2, c4, c8, c16]) = self;
+        let x2 = c2.forward(ctx, x);
+        let x4 = c4.forward(ctx, &x2);
+        let x8 = c8.forward(ctx, &x4);
+        let x16 = c16.forward(ctx, &x8);
+        [x2, x4, x8, x16]
+    }
+}
+
+impl MutualLevel {
+    fn new<T: Real>(
+        scope: &mut Scope<T>,
+        dim: usize,
+        config: &TinyConfig,
+    ) -> Result<MutualLevel, ConfigError> {
+        let a = Linear::new(&mut scope.sub("a"), 2 * dim, dim, true);
+        let block = BlockConfig {
+            joint_norm: config.joint_norm,
+            third_branch: config.third_branch,
+            attn_drop: config.attn_drop,
+            fusion: Fusion { kind: config.fusion, cda: config.cda },
+            ..BlockConfig::new(dim, config.num_heads)
+        };
+        Ok(MutualLevel { a, block: MutualFormerBlock::new(&mut scope.sub("block"), block)? })
+    }
+
+    /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.
+    fn forward<T: Real>(&self, ctx: &Ctx<T>, r: &Var<T>, d: &Var<T>) -> (TokenLevel<T>, Var<T>) {
+        let x = pair_tokens(r, d); // [B, N, 2C]
+        let fused = self.block.forward(ctx, &x, &self.a.forward(ctx, &x)); // [B, N, C]
+        let map = fused.transpose(1, 2).with_shape(r.shape());
+        (TokenLevel { x, grid: [r.size(2), r.size(3)] }, map)
+    }
+}

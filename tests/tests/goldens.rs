@@ -1,0 +1,92 @@
+//! Parity with PyTorch: every recorded case, values, gradients and optimiser losses, in both types.
+
+use autograd::Real;
+use autograd::checkpoint::TensorFile;
+use std::path::{Path, PathBuf};
+use train::replay::replay;
+
+/// Largest differences allowed, relative to the tensor's largest value.
+struct Tolerance {
+    values: f64,
+    gradients: f64,
+}
+
+/// The cases of one folder of `fixtures/goldens`, sorted.
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/goldens").join(folder);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Replays a case in `T` and compares everything it writes; prints the worst difference by name.
+fn compare<T: Real>(path: &Path, tolerance: &Tolerance) {
+    let case = TensorFile::read(path).unwrap();
+    let ours = replay::<T>(&case).unwrap();
+    let is_result = |name: &str| {
+        ["y", "loss", "adamw.losses", "o_r", "o_d", "u_rd", "u_dr"].contains(&name)
+            || name.starts_with("grad.")
+    };
+    let mut compared = 0;
+    let mut worst = (0.0, String::new());
+    for (name, expected) in case.tensors.iter().filter(|(name, _)| is_result(name)) {
+        let expected = expected.to::<f64>();
+        let found = ours
+            .get(name)
+            .unwrap_or_else(|| panic!("{}: {name} was not written", path.display()))
+            .to::<f64>();
+        assert_eq!(found.shape(), expected.shape(), "{}: {name}", path.display());
+        let largest = expected.as_slice().iter().fold(0.0f64, |max, x| max.max(x.abs()));
+        let difference = expected
+            .as_slice()
+            .iter()
+            .zip(found.as_slice())
+            .fold(0.0f64, |max, (a, b)| max.max((a - b).abs()));
+        let relative = if largest > 0.0 { difference / largest } else { difference };
+        let allowed = if name.starts_with("grad.") { tolerance.gradients } else { tolerance.values };
+        assert!(
+            relative <= allowed,
+            "{}: {name} differs by {relative:e}, allowed {allowed:e}",
+            path.display()
+        );
+        if relative > worst.0 {
+            worst = (relative, name.clone());
+        }
+        compared += 1;
+    }
+    assert!(compared >= 10, "{}: only {compared} tensors were compared", path.display());
+    println!(
+        "{:<40} {compared:>3} tensors, worst {:.1e} ({})",
+        path.file_stem().unwrap().display(),
+        worst.0,
+        worst.1
+    );
+}
+
+const F64: Tolerance = Tolerance { values: 1e-10, gradients: 1e-10 };
+const F32: Tolerance = Tolerance { values: 1e-5, gradients: 1e-4 };
+
+#[test]
+fn cda_cases_in_f64() {
+    let cases = cases("cda");
+    assert_eq!(cases.len(), 10);
+    cases.iter().for_each(|case| compare::<f64>(case, &F64));
+}
+
+#[test]
+fn cda_cases_in_f32() {
+    cases("cda").iter().for_each(|case| compare::<f32>(case, &F32));
+}
+
+#[test]
+fn block_cases_in_f64() {
+    let cases = cases("block");
+    assert_eq!(cases.len(), 6);
+    cases.iter().for_each(|case| compare::<f64>(case, &F64));
+}
+
+#[test]
+fn block_cases_in_f32() {
+    cases("block").iter().for_each(|case| compare::<f32>(case, &F32));
+}

@@ -1,0 +1,259 @@
+//! The configuration of a run: TOML in, checked before anything starts, written back resolved into the run folder.
+
+use anyhow::{Context, Result, bail, ensure};
+use data::{Augment, DepthFormat};
+use models::TinyConfig;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything that decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Decides initial weights, order and augmentation.
+    pub seed: u64,
+    /// The network.
+    pub model: ModelConfig,
+    /// The pictures.
+    pub data: DataConfig,
+    /// The optimisation.
+    pub train: TrainConfig,
+}
+
+/// The networks there are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+pub enum ModelConfig {
+    /// [`models::TinySod`].
+    Tiny(TinyConfig),
+}
+
+/// Where pictures come from and how they are brought to the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Height and width the network sees.
+    pub size: usize,
+    /// Loading threads.
+    pub workers: usize,
+    /// Sources to train on.
+    pub train: Vec<SourceConfig>,
+    /// Sources to choose the best weights by.
+    pub validation: Vec<SourceConfig>,
+    /// Sources of the final numbers.
+    pub test: Vec<SourceConfig>,
+    /// Random variations of training pictures.
+    pub augment: Augment,
+}
+
+/// One source of pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// Procedural scenes `first .. first + count` of the series `seed`.
+    Scenes {
+        /// Names the series.
+        seed: u64,
+        /// First scene.
+        first: u64,
+        /// How many.
+        count: usize,
+    },
+    /// A folder in a public layout.
+    Folder {
+        /// Holds RGB/, depth/ and GT/ (or another known layout).
+        path: PathBuf,
+        /// What its depth files hold.
+        depth: DepthFormat,
+    },
+}
+
+/// The optimisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training pictures.
+    pub epochs: usize,
+    /// Pictures per forward pass.
+    pub batch: usize,
+    /// Forward passes per update.
+    pub accumulate: usize,
+    /// Update rule.
+    pub optimizer: OptimizerKind,
+    /// Highest learning rate.
+    pub lr: f64,
+    /// Course of the learning rate after the warm-up.
+    pub schedule: ScheduleKind,
+    /// Share of all updates in which the learning rate rises linearly.
+    pub warmup: f64,
+    /// Weight decay; biases, norms and other vectors are exempt.
+    pub weight_decay: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Largest norm of the gradient; 0 for no limit.
+    pub clip_norm: f64,
+    /// Decay of the averaged weights; 0 for none.
+    pub ema: f64,
+    /// Recompute activations instead of keeping them.
+    pub checkpointing: bool,
+}
+
+/// Update rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam with decoupled weight decay.
+    AdamW,
+    /// Adam.
+    Adam,
+    /// Stochastic gradient descent with Nesterov momentum.
+    Sgd,
+}
+
+/// Courses of the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// Stays.
+    Constant,
+    /// Half a cosine, down to 0.
+    Cosine,
+    /// Up to the middle, down to the end (F3Net's).
+    Triangular,
+    /// (1 − progress)^0.9.
+    Polynomial,
+}
+
+/// The configurations that come with the tool: (name, what it is for, commented text).
+pub const BUILT_IN: [(&str, &str, &str); 1] =
+    [("demo", "the small detector on procedural scenes", include_str!("../configs/demo.toml"))];
+
+impl Config {
+    /// The configuration that `mutualformer config NAME` prints.
+    pub fn built_in(name: &str) -> Result<&'static str> {
+        let found = BUILT_IN.iter().find(|(other, ..)| *other == name);
+        let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
+        Ok(found
+            .with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?
+            .2)
+    }
+
+    /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
+    pub fn load(path: &Path, changes: &[String]) -> Result<Config> {
+        let text = match BUILT_IN.iter().find(|(name, ..)| Path::new(name) == path && !path.exists()) {
+            Some((_, _, text)) => (*text).to_owned(),
+            None => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+        };
+        Config::parse(&text, changes).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Parses TOML, applies changes, checks the result.
+    pub fn parse(text: &str, changes: &[String]) -> Result<Config> {
+        let mut table: toml::Table = text.parse()?;
+        for change in changes {
+            set(&mut table, change)?;
+        }
+        let config: Config = table.try_into()?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// As TOML, complete.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is plain data")
+    }
+
+    /// Checks what the types cannot.
+    pub fn validate(&self) -> Result<()> {
+        let ModelConfig::Tiny(model) = &self.model;
+        let fusion = cda::Fusion { kind: model.fusion, cda: model.cda };
+        fusion.validate()?;
+        ensure!(
+            self.data.size > 0 && self.data.size.is_multiple_of(16),
+            "data.size = {} must be divisible by 16",
+            self.data.size
+        );
+        ensure!(
+            (0.0..1.0).contains(&model.attn_drop),
+            "model.attn_drop = {} must lie in [0, 1)",
+            model.attn_drop
+        );
+        self.data.augment.check()?;
+        let train = &self.train;
+        ensure!(train.epochs > 0, "train.epochs must be at least 1");
+        ensure!(train.batch > 1, "train.batch must be at least 2: batch norm needs a variance");
+        ensure!(train.accumulate > 0, "train.accumulate must be at least 1");
+        ensure!(train.lr > 0.0 && train.lr.is_finite(), "train.lr = {} must be positive", train.lr);
+        ensure!((0.0..=1.0).contains(&train.warmup), "train.warmup = {} must lie in [0, 1]", train.warmup);
+        ensure!((0.0..1.0).contains(&train.ema), "train.ema = {} must lie in [0, 1)", train.ema);
+        ensure!(
+            (0.0..1.0).contains(&train.momentum),
+            "train.momentum = {} must lie in [0, 1)",
+            train.momentum
+        );
+        ensure!(
+            train.weight_decay >= 0.0 && train.clip_norm >= 0.0,
+            "weight_decay and clip_norm cannot be negative"
+        );
+        Ok(())
+    }
+}
+
+/// Applies one `a.b=c`; the value is read as TOML, and as a string where it is none.
+fn set(table: &mut toml::Table, change: &str) -> Result<()> {
+    let (path, value) =
+        change.split_once('=').with_context(|| format!("--set {change}: expected NAME=VALUE"))?;
+    let value = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
+    let value = value.unwrap_or_else(|| toml::Value::String(change[path.len() + 1..].to_owned()));
+    let (parents, name) = path.rsplit_once('.').map_or(("", path), |(parents, name)| (parents, name));
+    let mut place = table;
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        match place.get_mut(parent) {
+            Some(toml::Value::Table(inner)) => place = inner,
+            _ => bail!("--set {change}: the configuration has no section {parent:?}"),
+        }
+    }
+    place.insert(name.trim().to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_configurations_are_valid_and_survive_a_round_trip() {
+        for (name, _, text) in BUILT_IN {
+            let config = Config::parse(text, &[]).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn changes_reach_their_place() {
+        let text = Config::built_in("demo").unwrap();
+        let changes = ["train.lr=0.5", "model.cda.steps=inf", "model.fusion=ca+cda"].map(str::to_owned);
+        let config = Config::parse(text, &changes).unwrap();
+        assert_eq!(config.train.lr, 0.5);
+        let ModelConfig::Tiny(model) = config.model;
+        assert_eq!(model.cda.steps, cda::Steps::Infinite);
+        assert_eq!(model.fusion, cda::FusionKind::CaCda);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let text = Config::built_in("demo").unwrap();
+        for (change, expected) in [
+            ("train.epochz=3", "epochz"),
+            ("model.cda.alpha=1.5", "alpha"),
+            ("data.size=50", "divisible by 16"),
+            ("model.cda.steps=0", "steps"),
+            ("nothing.here=1", "no section"),
+        ] {
+            let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
+            assert!(format!("{error:#}").contains(expected), "{change}: {error:#}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Replays a recorded case in the engine: the door through which anyone can hold it against another framework.
+//!
+//! A case is a safetensors file with inputs, options in its metadata, and (not needed here) the other framework's
+//! outputs. What is computed is written under the same names; comparing is the caller's business.
+
+use anyhow::{Context, Result, bail, ensure};
+use autograd::checkpoint::{HostTensor, LoadMode, TensorFile};
+use autograd::optim::Optimizer;
+use autograd::{Ctx, Dtype, ParamKind, Params, Real, Tape, Tensor, Var};
+use cda::{
+    Affinity, BlockConfig, CdaConfig, Fusion, FusionKind, MutualFormerBlock, Preset, Qkv, Start,
+    cross_diffusion_attention,
+};
+
+/// The type a case is computed in: the asked one, or that of its tensors.
+pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>) -> Dtype {
+    let is_f64 = |(_, tensor): &(String, HostTensor)| matches!(tensor, HostTensor::F64(_));
+    asked.unwrap_or(if case.tensors.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 })
+}
+
+/// Runs a case of either kind in type `T`.
+pub fn replay<T: Real>(case: &TensorFile) -> Result<TensorFile> {
+    match metadata(case, "kind") {
+        Some("cda") => replay_cda::<T>(case),
+        Some("mutualformer-block") => replay_block::<T>(case),
+        Some(kind) => bail!("unknown kind of case {kind:?}; known are \"cda\" and \"mutualformer-block\""),
+        None => bail!(
+            "the file's metadata names no \"kind\": this is not a case (format: tests/fixtures/goldens)"
+        ),
+    }
+}
+
+/// Outputs o_r, o_d, u_rd, u_dr and the gradients of Σ output·cotangent with respect to the six inputs.
+fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
+    let config = diffusion_of(case)?;
+    config.validate()?;
+    let tape = Tape::<T>::new();
+    let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(tensor(case, name)?)) };
+    let modality = |m: &str| -> Result<Qkv<T>> {
+        Ok(Qkv { q: leaf(&format!("q_{m}"))?, k: leaf(&format!("k_{m}"))?, v: leaf(&format!("v_{m}"))? })
+    };
+    let (r, d) = (modality("r")?, modality("d")?);
+    ensure!(r.q.shape().len() == 4, "q_r has shape {:?}, not [B, H, N, d]", r.q.shape());
+    let mixed = cross_diffusion_attention(&r, &d, &config, Var::clone);
+
+    let mut out = TensorFile::default();
+    let mut loss: Option<Var<T>> = None;
+    for (name, y) in [("o_r", &mixed.o_r), ("o_d", &mixed.o_d), ("u_rd", &mixed.u_rd), ("u_dr", &mixed.u_dr)]
+    {
+        out.push(name, HostTensor::of(y.value())?);
+        let cotangent = Var::constant(tensor(case, &format!("cotangent.{name}"))?);
+        let term = y.mul(&cotangent).sum_all();
+        loss = Some(loss.map_or_else(|| term.clone(), |loss| loss.add(&term)));
+    }
+    let grads = loss.expect("four outputs").backward();
+    for (name, x) in
+        [("q_r", &r.q), ("k_r", &r.k), ("v_r", &r.v), ("q_d", &d.q), ("k_d", &d.k), ("v_d", &d.v)]
+    {
+        let gradient = grads.of(x).cloned().unwrap_or_else(|| Tensor::zeros(x.shape()));
+        out.push(format!("grad.{name}"), HostTensor::of(&gradient)?);
+    }
+    Ok(out)
+}
+
+/// y, the loss, all gradients, and ten AdamW losses of one block.
+fn replay_block<T: Real>(case: &TensorFile) -> Result<TensorFile> {
+    let (x, x_rd, target): (Tensor<T>, Tensor<T>, Tensor<T>) =
+        (tensor(case, "x")?, tensor(case, "x_rd")?, tensor(case, "target")?);
+    let config = BlockConfig {
+        mlp_ratio: number(case, "mlp_ratio")?,
+        qkv_bias: flag(case, "qkv_bias", false)?,
+        joint_norm: flag(case, "joint_norm", true)?,
+        third_branch: flag(case, "third_branch", true)?,
+        fusion: Fusion { kind: FusionKind::Cda, cda: diffusion_of(case)? },
+        ..BlockConfig::new(x_rd.size(-1), number(case, "num_heads")? as usize)
+    };
+    let (mut params, block) = Params::<T>::build(0, |scope| MutualFormerBlock::new(scope, config));
+    let block = block?;
+    params.import("param.", case, LoadMode::Strict)?;
+
+    // loss = mean(y·target) + mean(y²)/2
+    let forward = |params: &Params<T>| {
+        let ctx = Ctx::eval_with_grad(params);
+        let (x, x_rd) = (ctx.input(x.clone()), ctx.input(x_rd.clone()));
+        let y = block.forward(&ctx, &x, &x_rd);
+        let loss =
+            y.mul(&Var::constant(target.clone())).mean_all().add(&y.mul(&y).mean_all().mul_scalar(0.5));
+        (x, x_rd, y, loss)
+    };
+    let mut out = TensorFile::default();
+    let (x_var, x_rd_var, y, loss) = forward(&params);
+    out.push("y", HostTensor::of(y.value())?);
+    out.push("loss", HostTensor::of(&loss.value().with_shape(&[1]))?);
+    let grads = loss.backward();
+    let or_zeros = |gradient: Option<&Tensor<T>>, shape: &[usize]| {
+        HostTensor::of(&gradient.cloned().unwrap_or_else(|| Tensor::zeros(shape)))
+    };
+    out.push("grad.x", or_zeros(grads.of(&x_var), x.shape())?);
+    out.push("grad.x_rd", or_zeros(grads.of(&x_rd_var), x_rd.shape())?);
+    for id in params.ids().filter(|&id| params.kind(id) == ParamKind::Parameter) {
+        let name = format!("grad.param.{}", params.name(id));
+        out.push(name, or_zeros(grads.param(id), params.get(id).shape())?);
+    }
+
+    let mut optimizer = Optimizer::adamw([0.9, 0.999], 1e-8, 0.01);
+    let mut losses = Vec::new();
+    for _ in 0..10 {
+        let (.., loss) = forward(&params);
+        losses.push(loss.value().item()?);
+        optimizer.step(&mut params, &loss.backward(), 1e-3);
+    }
+    out.push("adamw.losses", HostTensor::of(&Tensor::from_vec(losses, &[10]))?);
+    Ok(out)
+}
+
+/// The diffusion's options from a case's metadata; absent ones as released.
+fn diffusion_of(case: &TensorFile) -> Result<CdaConfig> {
+    let word = |name: &str, default: &'static str| metadata(case, name).unwrap_or(default).to_owned();
+    let choose = |name: &str, default: &'static str, options: [&str; 2]| -> Result<bool> {
+        let value = word(name, default);
+        let place = options.iter().position(|option| *option == value);
+        Ok(place.with_context(|| format!("metadata {name} = {value:?} is neither of {options:?}"))? == 1)
+    };
+    let paper = choose("preset", "official", ["official", "paper"])?;
+    let cross = choose("affinity", "intra", ["intra", "cross"])?;
+    let from_affinity = choose("init", "identity", ["identity", "affinity"])?;
+    Ok(CdaConfig {
+        preset: if paper { Preset::Paper } else { Preset::Official },
+        affinity: if cross { Affinity::Cross } else { Affinity::Intra },
+        init: if from_affinity { Start::Affinity } else { Start::Identity },
+        steps: word("steps", "1").parse().map_err(anyhow::Error::msg)?,
+        alpha: number(case, "alpha")?,
+        ..CdaConfig::default()
+    })
+}
+
+fn metadata<'a>(case: &'a TensorFile, name: &str) -> Option<&'a str> {
+    case.metadata.get(name).map(String::as_str)
+}
+
+fn tensor<T: Real>(case: &TensorFile, name: &str) -> Result<Tensor<T>> {
+    Ok(case.get(name).with_context(|| format!("tensor {name} is missing"))?.to())
+}
+
+fn number(case: &TensorFile, name: &str) -> Result<f64> {
+    let text = metadata(case, name).with_context(|| format!("metadata {name} is missing"))?;
+    text.parse().with_context(|| format!("metadata {name} = {text:?} is not a number"))
+}
+
+fn flag(case: &TensorFile, name: &str, default: bool) -> Result<bool> {
+    metadata(case, name).map_or(Ok(default), |text| {
+        text.parse().with_context(|| format!("metadata {name} = {text:?} is neither true nor false"))
+    })
+}

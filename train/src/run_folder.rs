@@ -1,0 +1,170 @@
+//! The folder a run leaves behind.
+//!
+//! ```text
+//! config.toml              the resolved configuration
+//! metrics.jsonl            a line per update and per validation
+//! summary.json             the final numbers
+//! last.safetensors         weights, under state_dict names (PyTorch loads them)
+//! best.safetensors         the weights with the best validation S-measure
+//! last.state.safetensors   everything needed to go on: weights, optimiser, averages, position
+//! plots/  samples/         pictures
+//! ```
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    /// One update of the weights.
+    Step {
+        /// Number of the update, from 1.
+        step: u64,
+        /// Epoch it belongs to, from 0.
+        epoch: u64,
+        /// Loss before it.
+        loss: f64,
+        /// Learning rate.
+        lr: f64,
+        /// Norm of the gradient before clipping.
+        grad_norm: f64,
+        /// Seconds since the run (or its resumption) began.
+        seconds: f64,
+    },
+    /// One pass over the validation set.
+    Validation {
+        /// Updates so far.
+        step: u64,
+        /// Epochs so far.
+        epoch: u64,
+        /// S-measure.
+        #[serde(rename = "S")]
+        structure: f64,
+        /// Maximum F-measure.
+        #[serde(rename = "maxF")]
+        max_f: f64,
+        /// Maximum E-measure.
+        #[serde(rename = "maxE")]
+        max_e: f64,
+        /// Mean absolute error.
+        #[serde(rename = "MAE")]
+        mae: f64,
+    },
+}
+
+impl Record {
+    fn step(&self) -> u64 {
+        match self {
+            Record::Step { step, .. } | Record::Validation { step, .. } => *step,
+        }
+    }
+}
+
+/// A run's folder.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+impl RunFolder {
+    /// Creates the folder for a new run, or clears an old one's records; refuses a folder that is something else.
+    pub fn create(root: &Path) -> Result<RunFolder> {
+        if root.join("config.toml").exists() || !root.exists() || is_empty(root)? {
+            for folder in ["plots", "samples"] {
+                let folder = root.join(folder);
+                std::fs::create_dir_all(&folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
+            }
+            let run = RunFolder { root: root.to_owned() };
+            for old in [
+                "metrics.jsonl",
+                "summary.json",
+                "last.state.safetensors",
+                "best.safetensors",
+                "last.safetensors",
+            ] {
+                let path = run.path(old);
+                if path.exists() {
+                    std::fs::remove_file(&path)
+                        .with_context(|| format!("cannot remove {}", path.display()))?;
+                }
+            }
+            return Ok(run);
+        }
+        bail!("{} exists and is not a run's folder; choose another with --out", root.display())
+    }
+
+    /// Opens the folder of an earlier run.
+    pub fn open(root: &Path) -> Result<RunFolder> {
+        if !root.join("config.toml").exists() {
+            bail!("{} holds no config.toml: it is not a run's folder", root.display());
+        }
+        Ok(RunFolder { root: root.to_owned() })
+    }
+
+    /// A file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes a text file through a temporary one.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        let (path, temporary) = (self.path(name), self.path(&format!("{name}.tmp")));
+        std::fs::write(&temporary, text)
+            .and_then(|()| std::fs::rename(&temporary, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Appends lines to `metrics.jsonl`.
+    pub fn log(&self, records: &[Record]) -> Result<()> {
+        let path = self.path("metrics.jsonl");
+        let text: String = records
+            .iter()
+            .map(|r| serde_json::to_string(r).expect("records are plain data") + "\n")
+            .collect();
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// All lines of `metrics.jsonl`.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        let path = self.path("metrics.jsonl");
+        let Ok(file) = File::open(&path) else { return Ok(Vec::new()) };
+        let parse = |line: std::io::Result<String>| -> Result<Record> { Ok(serde_json::from_str(&line?)?) };
+        BufReader::new(file)
+            .lines()
+            .map(parse)
+            .collect::<Result<_>>()
+            .with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Drops lines written after update `step`: a resumed run writes them again.
+    pub fn rewind(&self, step: u64) -> Result<()> {
+        // A killed process may have left half a line at the end.
+        let text = std::fs::read_to_string(self.path("metrics.jsonl")).unwrap_or_default();
+        let keep =
+            |line: &&str| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step() <= step);
+        let kept: String = text.lines().filter(keep).map(|line| line.to_owned() + "\n").collect();
+        self.write("metrics.jsonl", &kept)
+    }
+}
+
+fn is_empty(folder: &Path) -> Result<bool> {
+    Ok(std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .next()
+        .is_none())
+}

@@ -1,0 +1,113 @@
+//! Data sources of a run, opened and mixed.
+
+use crate::config::SourceConfig;
+use anyhow::{Context, Result, bail};
+use autograd::Tensor;
+use autograd::random::Key;
+use data::{
+    Augment, Batch, Batches, DataError, Order, RgbdFolder, Sample, augment, batches, scenes, transform,
+};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Several sources as one list of samples.
+#[derive(Clone)]
+pub struct Dataset {
+    parts: Arc<Vec<Part>>,
+    size: usize,
+}
+
+enum Part {
+    /// Drawn once, kept in memory.
+    Scenes(Vec<Sample>),
+    /// Read from disk each time.
+    Folder(RgbdFolder),
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Part::Scenes(samples) => samples.len(),
+            Part::Folder(folder) => folder.len(),
+        }
+    }
+}
+
+impl Dataset {
+    /// Draws scenes and opens folders; `size` is the side at which samples are delivered.
+    pub fn open(sources: &[SourceConfig], size: usize) -> Result<Dataset> {
+        let open = |source: &SourceConfig| -> Result<Part> {
+            Ok(match source {
+                SourceConfig::Scenes { seed, first, count } => {
+                    if !scenes::SIZES.contains(&size) {
+                        bail!("scenes have {:?} pixels a side, not {size}", scenes::SIZES);
+                    }
+                    let indices = (0..*count as u64).into_par_iter();
+                    Part::Scenes(indices.map(|i| scenes::render(*seed, first + i, size).sample).collect())
+                }
+                SourceConfig::Folder { path, depth } => Part::Folder(
+                    RgbdFolder::open(path, *depth).with_context(|| format!("data set {}", path.display()))?,
+                ),
+            })
+        };
+        let parts: Vec<Part> = sources.iter().map(open).collect::<Result<_>>()?;
+        let dataset = Dataset { parts: Arc::new(parts), size };
+        if dataset.len() == 0 {
+            bail!("the data set is empty: no source holds a picture");
+        }
+        Ok(dataset)
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Part::len).sum()
+    }
+
+    /// Sample `index` at its own size.
+    pub fn load(&self, mut index: usize) -> Result<Sample, DataError> {
+        for part in self.parts.iter() {
+            if index < part.len() {
+                return match part {
+                    Part::Scenes(samples) => Ok(samples[index].clone()),
+                    Part::Folder(folder) => folder.load(index),
+                };
+            }
+            index -= part.len();
+        }
+        panic!("sample {index} past the end of the data set");
+    }
+
+    /// One pass in batches of network-sized samples, varied at random.
+    pub fn batches(&self, batch: usize, order: Order, workers: usize, variations: Augment) -> Batches {
+        let (data, size) = (self.clone(), self.size);
+        batches(self.len(), batch, order, workers, move |index, key: Key| {
+            Ok(transform::resize(&augment(&data.load(index)?, &variations, key), size, size))
+        })
+    }
+}
+
+/// What a network is fed: normalised colour `[B, 3, H, W]`, depth around 0 `[B, 1, H, W]`, truth `[B, 1, H, W]`.
+pub struct Inputs {
+    /// (rgb − mean)/std of ImageNet.
+    pub rgb: Tensor,
+    /// 2·depth − 1: near = 1, missing = −1.
+    pub depth: Tensor,
+    /// 0 or 1.
+    pub mask: Tensor,
+}
+
+impl Inputs {
+    /// Brings a batch into the network's value range.
+    pub fn of(batch: &Batch) -> Inputs {
+        let mut rgb = batch.rgb.clone();
+        for mut picture in rgb.outer_iter_mut() {
+            let normalised = transform::normalise(picture.view());
+            picture.assign(&normalised);
+        }
+        Inputs {
+            rgb: Tensor::from_array(rgb.into_dyn()),
+            depth: Tensor::from_array(batch.depth.mapv(|depth| 2.0 * depth - 1.0).into_dyn()),
+            mask: Tensor::from_array(batch.mask.clone().into_dyn()),
+        }
+    }
+}

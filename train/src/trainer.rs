@@ -1,0 +1,431 @@
+//! The training loop of a detector: updates, validation, checkpoints, resumption.
+
+use crate::config::{Config, OptimizerKind, ScheduleKind, TrainConfig};
+use crate::detector::Detector;
+use crate::losses::detection_loss;
+use crate::memory::peak_mb;
+use crate::metrics::sod::{ImageScores, SetScores};
+use crate::run_folder::{Record, RunFolder};
+use crate::source::{Dataset, Inputs};
+use anyhow::{Context, Result, bail, ensure};
+use autograd::checkpoint::{LoadMode, TensorFile};
+use autograd::optim::{Ema, Group, Optimizer, Schedule};
+use autograd::random::Key;
+use autograd::{Ctx, Grads, Params, Var};
+use data::{Augment, Batch, Order};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Version of `last.state.safetensors`; raised when its meaning changes.
+const STATE_FORMAT: &str = "1";
+
+/// The final numbers of a run; serialised as `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// S-measure on the test set.
+    #[serde(rename = "S")]
+    pub structure: f64,
+    /// Maximum F-measure.
+    #[serde(rename = "maxF")]
+    pub max_f: f64,
+    /// Maximum E-measure.
+    #[serde(rename = "maxE")]
+    pub max_e: f64,
+    /// Mean absolute error.
+    #[serde(rename = "MAE")]
+    pub mae: f64,
+    /// Seconds of training and evaluation in this process.
+    pub seconds: f64,
+    /// Largest resident set in MiB, where the system tells.
+    pub peak_mb: Option<f64>,
+    /// S-measure by kind of scene, where the test set consists of procedural scenes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, KindSummary>,
+}
+
+/// The numbers of one kind of scene.
+#[derive(Clone, Debug, Serialize)]
+pub struct KindSummary {
+    /// Pictures of the kind.
+    pub images: usize,
+    /// S-measure.
+    #[serde(rename = "S")]
+    pub structure: f64,
+    /// Maximum F-measure.
+    #[serde(rename = "maxF")]
+    pub max_f: f64,
+    /// Maximum E-measure.
+    #[serde(rename = "maxE")]
+    pub max_e: f64,
+    /// Mean absolute error.
+    #[serde(rename = "MAE")]
+    pub mae: f64,
+}
+
+impl Summary {
+    /// The line that `demo` and `train` end with.
+    pub fn line(&self) -> String {
+        let Summary { structure, max_f, max_e, mae, .. } = self;
+        format!("unseen scenes: S-measure {structure:.3}, max F {max_f:.3}, max E {max_e:.3}, MAE {mae:.3}")
+    }
+}
+
+/// How a run ended.
+pub enum Outcome {
+    /// All updates done; the detector holds the best weights by validation.
+    Finished(Box<Detector>, Summary),
+    /// Ctrl-C: the state is saved and `--resume` goes on from it.
+    Interrupted,
+}
+
+/// Where a run stands: the next batch of an epoch, and how many updates came before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Position {
+    epoch: u64,
+    batch: usize,
+    step: u64,
+}
+
+/// A run in progress.
+pub struct Trainer {
+    run: RunFolder,
+    detector: Detector,
+    optimizer: Optimizer,
+    ema: Option<Ema>,
+    at: Position,
+    /// Best validation S-measure so far.
+    best: f64,
+    train: Dataset,
+    validation: Dataset,
+    test: Dataset,
+    /// End after so many updates, whatever the epochs say.
+    max_steps: Option<u64>,
+}
+
+impl Trainer {
+    /// Starts a new run in a folder.
+    pub fn new(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+        let open = |sources: &[_]| Dataset::open(sources, config.data.size);
+        let (train, validation, test) =
+            (open(&config.data.train)?, open(&config.data.validation)?, open(&config.data.test)?);
+        ensure!(
+            train.len() >= config.train.batch * config.train.accumulate,
+            "{} training pictures do not fill one update of {} x {}",
+            train.len(),
+            config.train.accumulate,
+            config.train.batch
+        );
+        let detector = Detector::new(config)?;
+        run.write("config.toml", &config.to_toml())?;
+        let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
+        let optimizer = optimizer(&config.train, &detector.params);
+        let at = Position::default();
+        Ok(Trainer {
+            run,
+            detector,
+            optimizer,
+            ema,
+            at,
+            best: f64::NEG_INFINITY,
+            train,
+            validation,
+            test,
+            max_steps,
+        })
+    }
+
+    /// Goes on with a run from its `last.state.safetensors`.
+    pub fn resume(run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+        let path = run.path("last.state.safetensors");
+        let state = TensorFile::read(&path).context("nothing to resume from")?;
+        let text = |name: &str| {
+            state
+                .metadata
+                .get(name)
+                .with_context(|| format!("{}: metadata {name:?} is missing", path.display()))
+        };
+        ensure!(
+            text("format")? == STATE_FORMAT,
+            "{}: format {} instead of {STATE_FORMAT}; it was written by another version",
+            path.display(),
+            text("format")?
+        );
+        let config = Config::parse(text("config")?, &[])?;
+        let mut trainer = Trainer::new(&config, run, max_steps)?;
+        trainer.detector.params.import("param.", &state, LoadMode::Strict)?;
+        trainer.optimizer.import(&trainer.detector.params, &state)?;
+        if let Some(ema) = &mut trainer.ema {
+            ema.import(&state)?;
+        }
+        trainer.at = Position {
+            epoch: text("epoch")?.parse()?,
+            batch: text("batch")?.parse()?,
+            step: text("step")?.parse()?,
+        };
+        trainer.best = text("best")?.parse()?;
+        trainer.run.rewind(trainer.at.step)?;
+        Ok(trainer)
+    }
+
+    /// The network and its current weights.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        self.run.root()
+    }
+
+    /// Median seconds of `count` updates, after one that is not counted. For estimates: the run is spoiled by it.
+    pub fn time_updates(&mut self, count: usize) -> Result<f64> {
+        let config = self.detector.config.train.clone();
+        let order = self.order();
+        let group: Vec<Batch> = self
+            .train
+            .batches(config.batch, order, 0, Augment::NONE)
+            .take(config.accumulate)
+            .collect::<Result<_, _>>()?;
+        let mut seconds = Vec::new();
+        for _ in 0..count + 1 {
+            let start = Instant::now();
+            self.update(&group, config.lr * 1e-3)?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        seconds.remove(0);
+        seconds.sort_by(f64::total_cmp);
+        Ok(seconds[count / 2])
+    }
+
+    /// Trains to the end, or until `stop` is set.
+    pub fn train(mut self, stop: &AtomicBool) -> Result<Outcome> {
+        let start = Instant::now();
+        let config = self.detector.config.train.clone();
+        let total = self.total_steps();
+        let bar = ProgressBar::new(total).with_style(
+            ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {elapsed} + {eta}, {msg}")
+                .expect("the template is well-formed"),
+        );
+        bar.set_position(self.at.step);
+        let schedule = schedule(&config, total as f64);
+        while self.at.step < total {
+            let order = self.order();
+            let augment = self.detector.config.data.augment;
+            let workers = self.detector.config.data.workers;
+            let mut batches = self.train.batches(config.batch, order, workers, augment);
+            while self.at.step < total && self.batches_left() >= config.accumulate {
+                let group: Vec<Batch> = batches.by_ref().take(config.accumulate).collect::<Result<_, _>>()?;
+                let lr = config.lr * schedule.factor(self.at.step as f64);
+                let (loss, grad_norm) = self.update(&group, lr)?;
+                let (step, epoch, seconds) = (self.at.step, self.at.epoch, start.elapsed().as_secs_f64());
+                self.run.log(&[Record::Step { step, epoch, loss, lr, grad_norm, seconds }])?;
+                bar.set_position(step);
+                bar.set_message(format!("loss {loss:.3}"));
+                if stop.load(Ordering::Relaxed) {
+                    self.save_state()?;
+                    bar.abandon();
+                    return Ok(Outcome::Interrupted);
+                }
+            }
+            self.at = Position { epoch: self.at.epoch + 1, batch: 0, ..self.at };
+            let line = self.validate()?;
+            bar.suspend(|| eprintln!("{line}"));
+        }
+        bar.finish_and_clear();
+        self.finish(start)
+    }
+
+    /// Scores the validation set, keeps the best weights, saves the state.
+    fn validate(&mut self) -> Result<String> {
+        let evaluated = self.evaluated();
+        let scores = average(&evaluated.evaluate(&self.validation)?);
+        let Position { epoch, step, .. } = self.at;
+        let (structure, max_f, max_e, mae) = (scores.structure, scores.max_f, scores.max_e, scores.mae);
+        self.run.log(&[Record::Validation { step, epoch, structure, max_f, max_e, mae }])?;
+        if structure > self.best {
+            self.best = structure;
+            evaluated.save(&self.run.path("best.safetensors"))?;
+        }
+        self.save_state()?;
+        Ok(format!("epoch {epoch}: validation S {structure:.3}, max F {max_f:.3}, MAE {mae:.3}"))
+    }
+
+    /// Scores the test set with the best weights and writes the summary.
+    fn finish(self, start: Instant) -> Result<Outcome> {
+        let best = Detector::load(&self.run.path("best.safetensors"))?;
+        let scores = best.evaluate(&self.test)?;
+        let all = average(&scores);
+        let summary = Summary {
+            structure: all.structure,
+            max_f: all.max_f,
+            max_e: all.max_e,
+            mae: all.mae,
+            seconds: start.elapsed().as_secs_f64(),
+            peak_mb: peak_mb(),
+            kinds: by_kind(&scores),
+        };
+        self.run.write("summary.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;
+        crate::report::plot_run(&self.run)?;
+        Ok(Outcome::Finished(Box::new(best), summary))
+    }
+
+    /// One update from a group of batches; returns the mean loss before it and the norm of its gradient.
+    fn update(&mut self, group: &[Batch], lr: f64) -> Result<(f64, f64)> {
+        let mut sum: Option<Grads> = None;
+        let mut loss = 0.0;
+        for batch in group {
+            let key =
+                Key { seed: self.detector.config.seed, epoch: self.at.epoch, step: self.at.batch as u64 };
+            let (value, grads) = self.gradients(batch, key)?;
+            loss += value / group.len() as f64;
+            match &mut sum {
+                Some(sum) => sum.accumulate(&grads),
+                none => *none = Some(grads),
+            }
+            self.at.batch += 1;
+        }
+        let mut grads = sum.context("an update needs a batch")?;
+        if group.len() > 1 {
+            grads.scale(1.0 / group.len() as f64);
+        }
+        self.at.step += 1;
+        let limit = self.detector.config.train.clip_norm;
+        let norm = grads.clip_norm(if limit > 0.0 { limit } else { f64::INFINITY })?;
+        if !loss.is_finite() || !norm.is_finite() {
+            let culprit = grads.first_non_finite(&self.detector.params)?;
+            bail!(
+                "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}). The last \
+                 checkpoint is intact; resume with a lower train.lr or a smaller train.clip_norm",
+                self.at.step,
+                culprit.unwrap_or("none".to_owned())
+            );
+        }
+        self.optimizer.step(&mut self.detector.params, &grads, lr);
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.detector.params);
+        }
+        Ok((loss, norm))
+    }
+
+    /// Loss and gradients of one batch; stores batch norm's running statistics.
+    fn gradients(&mut self, batch: &Batch, key: Key) -> Result<(f64, Grads)> {
+        let inputs = Inputs::of(batch);
+        let ctx = Ctx::train(&self.detector.params, key);
+        let output = self.detector.forward(&ctx, &inputs);
+        let loss = detection_loss(&output, &Var::constant(inputs.mask));
+        let grads = loss.backward();
+        for (id, value) in ctx.finish() {
+            self.detector.params.set(id, value);
+        }
+        Ok((f64::from(loss.value().item()?), grads))
+    }
+
+    /// The weights that are validated: their average, where one is kept.
+    fn evaluated(&self) -> Detector {
+        let params =
+            self.ema.as_ref().map_or_else(|| self.detector.params.clone(), |ema| ema.params().clone());
+        Detector { params, ..self.detector.clone() }
+    }
+
+    fn save_state(&self) -> Result<()> {
+        self.detector.save(&self.run.path("last.safetensors"))?;
+        let mut state = TensorFile::default();
+        self.detector.params.export("param.", &mut state)?;
+        self.optimizer.export(&self.detector.params, &mut state)?;
+        if let Some(ema) = &self.ema {
+            ema.export(&mut state)?;
+        }
+        for (name, value) in [
+            ("format", STATE_FORMAT.to_owned()),
+            ("config", self.detector.config.to_toml()),
+            ("epoch", self.at.epoch.to_string()),
+            ("batch", self.at.batch.to_string()),
+            ("step", self.at.step.to_string()),
+            ("best", self.best.to_string()),
+        ] {
+            state.metadata.insert(name.to_owned(), value);
+        }
+        state.write(&self.run.path("last.state.safetensors"))?;
+        Ok(())
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            seed: self.detector.config.seed,
+            epoch: self.at.epoch,
+            shuffle: true,
+            start_batch: self.at.batch,
+            drop_last: true,
+        }
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        self.train.len() / self.detector.config.train.batch
+    }
+
+    fn batches_left(&self) -> usize {
+        self.batches_per_epoch() - self.at.batch
+    }
+
+    /// Updates of the whole run.
+    pub fn total_steps(&self) -> u64 {
+        let config = &self.detector.config.train;
+        let steps = (config.epochs * (self.batches_per_epoch() / config.accumulate)) as u64;
+        self.max_steps.map_or(steps, |limit| limit.min(steps))
+    }
+}
+
+/// Averages scores of named pictures.
+fn average(scores: &[(String, ImageScores)]) -> crate::metrics::sod::Scores {
+    let images: Vec<ImageScores> = scores.iter().map(|(_, scores)| scores.clone()).collect();
+    SetScores::average(&images).scores
+}
+
+/// Groups procedural scenes by kind, which their names begin with; empty for other pictures.
+fn by_kind(scores: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
+    let mut groups: BTreeMap<String, Vec<(String, ImageScores)>> = BTreeMap::new();
+    for (name, image) in scores {
+        let kind =
+            data::scenes::SceneKind::ALL.iter().map(ToString::to_string).find(|kind| name.starts_with(kind));
+        if let Some(kind) = kind {
+            groups.entry(kind).or_default().push((name.clone(), image.clone()));
+        }
+    }
+    let summary = |group: &Vec<(String, ImageScores)>| {
+        let scores = average(group);
+        KindSummary {
+            images: group.len(),
+            structure: scores.structure,
+            max_f: scores.max_f,
+            max_e: scores.max_e,
+            mae: scores.mae,
+        }
+    };
+    groups.iter().map(|(kind, group)| (kind.clone(), summary(group))).collect()
+}
+
+fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
+    let (betas, decay) = ([0.9, 0.999], config.weight_decay);
+    let rule = match config.optimizer {
+        OptimizerKind::AdamW => Optimizer::adamw(betas, 1e-8, decay),
+        OptimizerKind::Adam => Optimizer::adam(betas, 1e-8, decay),
+        OptimizerKind::Sgd => Optimizer::sgd(config.momentum, config.momentum > 0.0, decay),
+    };
+    rule.with_groups(Group::new(["*"], 1.0, decay).without_decay_on_vectors(params))
+}
+
+/// The factor on the learning rate as a function of the updates done, of which there are `total`.
+fn schedule(config: &TrainConfig, total: f64) -> Schedule {
+    let course = match config.schedule {
+        ScheduleKind::Constant => Schedule::Constant,
+        ScheduleKind::Cosine => Schedule::Cosine { total, floor: 0.0 },
+        ScheduleKind::Triangular => Schedule::Triangular { total },
+        ScheduleKind::Polynomial => Schedule::Polynomial { total, power: 0.9 },
+    };
+    // Not from 0: the first update would do nothing.
+    course.with_warm_up(config.warmup * total, 0.01)
+}

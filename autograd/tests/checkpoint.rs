@@ -105,6 +105,7 @@ fn whatever_is_not_a_checkpoint_is_an_error_that_names_the_file() {
     refused(b"PK\x03\x04 a zip archive, as torch.save writes them", "not a safetensors file");
     refused(&raw_file("U8", &[2], &[1, 2]), "tensor x has type U8");
     refused(&raw_file("F32", &[usize::MAX, 2], &[0; 8]), "not a safetensors file");
+    refused(&raw_file("F32", &[0, usize::MAX / 2, 4], &[]), "not a safetensors file");
     let message = TensorFile::read(folder.path().join("absent")).unwrap_err().to_string();
     assert!(message.starts_with("cannot read") && message.contains("absent"), "{message}");
 }

@@ -74,7 +74,7 @@ impl<T: Real> Var<T> {
         };
         assert!(
             g.output() == [x[2], x[3]],
-            "conv_transpose2d: output_padding {output_padding:?} must be smaller than the stride or the dilation"
+            "conv_transpose2d: output_padding {output_padding:?} must be smaller than the stride"
         );
         let (x, w) = (self.value().clone(), weight.value().clone());
         let y = record("conv_transpose2d", x.conv2d_dx(&g, &w), &[self, weight], move |dy, sink| {

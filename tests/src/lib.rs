@@ -1,1 +1,2 @@
 //! Shared parts of the cross-crate tests.
+pub mod op_table;

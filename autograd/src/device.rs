@@ -24,7 +24,7 @@ pub type Buffer = Arc<dyn Any + Send + Sync>;
 pub struct DeviceError {
     /// Name of the primitive that failed first.
     pub op: String,
-    /// Shapes of its operands.
+    /// Shapes of its operands, or of its result if it has none.
     pub shapes: Vec<Vec<usize>>,
     /// Name of the device.
     pub device: String,

@@ -260,12 +260,11 @@ fn along_directions(
     judge(found, options)
 }
 
+/// A direction to the derivative along it, analytic and numeric.
+type Compare<'a> = dyn Fn(&[Tensor<f64>]) -> (f64, f64) + 'a;
+
 /// The input whose own share of a direction is furthest off.
-fn suspect(
-    compare: &dyn Fn(&[Tensor<f64>]) -> (f64, f64),
-    v: &[Tensor<f64>],
-    name: &dyn Fn(usize) -> String,
-) -> String {
+fn suspect(compare: &Compare, v: &[Tensor<f64>], name: &dyn Fn(usize) -> String) -> String {
     let error = |i: usize| {
         let alone = |(j, v): (usize, &Tensor<f64>)| if j == i { v.clone() } else { Tensor::zeros(v.shape()) };
         let (analytic, numeric) = compare(&v.iter().enumerate().map(alone).collect::<Vec<_>>());

@@ -183,7 +183,8 @@ proptest! {
         accumulate in any::<bool>(),
     ) {
         // Per axis: `len` elements, `step` apart, `before` and `after` left out, forwards or backwards.
-        let whole: Vec<usize> = axes.iter().map(|&(len, before, after, step, _)| before + (len - 1) * step + 1 + after).collect();
+        let size = |&(len, before, after, step, _): &_| before + (len - 1) * step + 1 + after;
+        let whole: Vec<usize> = axes.iter().map(size).collect();
         let part: Vec<usize> = axes.iter().map(|axis| axis.0).collect();
         let mut view = View { offset: 0, strides: contiguous_strides(&whole) };
         for (stride, &(len, before, _, step, backwards)) in view.strides.iter_mut().zip(&axes) {

@@ -120,7 +120,7 @@ fn arithmetic<T: Real>() -> Vec<Row<T>> {
 fn conditions<T: Real>() -> Vec<Row<T>> {
     let mask = |shape: &[usize]| {
         let len = shape.iter().product();
-        Mask::new((0..len).map(|i: usize| i % 3 == 0 || i == 4).collect(), shape)
+        Mask::new((0..len).map(|i: usize| i.is_multiple_of(3) || i == 4).collect(), shape)
     };
     let choose = move |shape: &'static [usize]| move |x: &[Var<T>]| Var::where_(&mask(shape), &x[0], &x[1]);
     vec![

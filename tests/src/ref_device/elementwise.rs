@@ -40,21 +40,21 @@ pub(super) fn unary(kind: Unary, x: f64) -> f64 {
 
 /// f'(x), with y = f(x).
 pub(super) fn slope(kind: Unary, x: f64, y: f64) -> f64 {
-    let where_ = |condition: bool, a: f64, b: f64| if condition { a } else { b };
+    let choose = |condition: bool, a: f64, b: f64| if condition { a } else { b };
     match kind {
         Unary::Neg => -1.0,
         Unary::Exp => y,
         Unary::Log => 1.0 / x,
         Unary::Sqrt => 0.5 / y,
-        Unary::Abs => where_(x == 0.0, 0.0, x.signum()),
+        Unary::Abs => choose(x == 0.0, 0.0, x.signum()),
         Unary::Tanh => 1.0 - y * y,
         Unary::Sigmoid => sigmoid(x) * sigmoid(-x),
-        Unary::Relu => where_(x > 0.0, 1.0, 0.0),
-        Unary::LeakyRelu(slope) => where_(x > 0.0, 1.0, rounded(slope)),
+        Unary::Relu => choose(x > 0.0, 1.0, 0.0),
+        Unary::LeakyRelu(slope) => choose(x > 0.0, 1.0, rounded(slope)),
         Unary::Gelu => normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
         Unary::Softplus => sigmoid(x),
-        Unary::Pow(p) => where_(p == 0.0, 0.0, rounded(p) * x.powf(rounded(p) - 1.0)),
-        Unary::Clamp(low, high) => where_(x < rounded(low) || x > rounded(high), 0.0, 1.0),
+        Unary::Pow(p) => choose(p == 0.0, 0.0, rounded(p) * x.powf(rounded(p) - 1.0)),
+        Unary::Clamp(low, high) => choose(x < rounded(low) || x > rounded(high), 0.0, 1.0),
         Unary::AddScalar(_) => 1.0,
         Unary::MulScalar(c) => rounded(c),
     }

@@ -80,8 +80,8 @@ pub(super) fn normalize_channels_backward(
     eps: f64,
 ) -> Vec<f64> {
     let mut dx = vec![0.0; xhat.len()];
-    for c in 0..size.1 {
-        let rstd = 1.0 / (var[c] + eps).sqrt();
+    for (c, var) in var.iter().enumerate() {
+        let rstd = 1.0 / (var + eps).sqrt();
         let values = normalize_backward(&channel(xhat, size, c), rstd, &channel(dxhat, size, c));
         places(size, c).zip(values).for_each(|(at, value)| dx[at] = value);
     }

@@ -24,7 +24,7 @@ pub type Buffer = Arc<dyn Any + Send + Sync>;
 pub struct DeviceError {
     /// Name of the primitive that failed first.
     pub op: String,
-    /// Shapes of its operands.
+    /// Shapes of its operands, or of its result if it has none.
     pub shapes: Vec<Vec<usize>>,
     /// Name of the device.
     pub device: String,
@@ -60,7 +60,7 @@ pub enum Unary {
     Gelu,
     /// ln(1 + eˣ), without overflow
     Softplus,
-    /// xᵖ
+    /// xᵖ; the derivative of x⁰ is 0, at 0 too
     Pow(f64),
     /// x limited to [low, high]; the derivative is 1 inside and on the limits
     Clamp(f64, f64),

@@ -78,6 +78,8 @@ pub(crate) fn unary_backward<T: Real>(kind: Unary, x: &[T], y: &[T], dy: &[T]) -
         }
         Unary::Gelu => map2(x, dy, |x, dy| dy * (normal_cdf(x) + x * normal_pdf(x))),
         Unary::Softplus => map2(x, dy, |x, dy| dy * sigmoid(x)),
+        // 0·x⁻¹ would be NaN at x = 0.
+        Unary::Pow(0.0) => vec![zero; dy.len()],
         Unary::Pow(p) => {
             let (p, slope) = (T::of(p), power(x, p - 1.0));
             map2(&slope, dy, move |slope, dy| p * slope * dy)

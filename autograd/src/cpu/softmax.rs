@@ -15,8 +15,9 @@ pub(crate) fn softmax<T: Real>(x: &[T], n: usize, log: bool) -> Vec<T> {
                 sum += *y;
             }
             if log {
-                let shift = max + sum.ln();
-                y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - shift);
+                // Not x − (m + ln Σ): beside a large m the logarithm would lose its digits.
+                let log_sum = sum.ln();
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - max) - log_sum);
             } else {
                 let scale = T::one() / sum;
                 y.iter_mut().for_each(|y| *y *= scale);

@@ -89,6 +89,9 @@ impl<T: Real> Var<T> {
     /// With d = |x − target|: d²/(2·beta) below beta, d − beta/2 above. PyTorch equivalent: `F.smooth_l1_loss`.
     #[track_caller]
     pub fn smooth_l1_loss(&self, target: &Var<T>, beta: f64, reduction: Reduction) -> Var<T> {
+        if beta == 0.0 {
+            return self.l1_loss(target, reduction); // the limit; the formula below would be 0/0
+        }
         let distance = self.sub(target).abs();
         let near = distance.clamp(0.0, beta);
         let square = near.mul(&near).mul_scalar(0.5 / beta);

@@ -20,7 +20,7 @@ impl<T: Real> Tensor<T> {
     pub fn full_like(&self, shape: &[usize], value: f64) -> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => Tensor::full(shape, T::of(value)),
-            Storage::Device(x) => on_device(x, "full", shape, &[], |d| d.fill(numel(shape), value)),
+            Storage::Device(x) => on_device(x, "full", shape, &[shape], |d| d.fill(numel(shape), value)),
         }
     }
 
@@ -28,7 +28,7 @@ impl<T: Real> Tensor<T> {
     pub fn constant_like(&self, host: &Tensor<T>) -> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => host.clone(),
-            Storage::Device(x) => on_device(x, "constant", host.shape(), &[], |d| {
+            Storage::Device(x) => on_device(x, "constant", host.shape(), &[host.shape()], |d| {
                 d.upload(&host.as_slice().iter().map(|v| v.f64() as f32).collect::<Vec<_>>())
             }),
         }
@@ -40,9 +40,9 @@ impl<T: Real> Tensor<T> {
             Storage::Cpu(_) => {
                 Tensor::from_vec(cpu::elementwise::dropout_mask(numel(shape), key, site, keep), shape)
             }
-            Storage::Device(x) => {
-                on_device(x, "dropout_mask", shape, &[], |d| d.dropout_mask(numel(shape), key, site, keep))
-            }
+            Storage::Device(x) => on_device(x, "dropout_mask", shape, &[shape], |d| {
+                d.dropout_mask(numel(shape), key, site, keep)
+            }),
         }
     }
 

@@ -1,0 +1,251 @@
+//! Every op on a device: the same numbers as on the host, nothing copied back behind the caller's back, and failures
+//! that wait until someone reads.
+
+use autograd::device::{Device, DeviceError, DeviceHandle};
+use autograd::ops::conv::ConvOptions;
+use autograd::ops::loss::CrossEntropy;
+use autograd::random::Key;
+use autograd::{Grads, Indices, Tape, Tensor, Var};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tests::op_table::{Row, rows};
+use tests::ref_device::{Probe, RefDevice};
+
+fn device() -> (DeviceHandle, Arc<Probe>) {
+    let device = RefDevice::new();
+    let probe = device.probe();
+    (DeviceHandle::new(device), probe)
+}
+
+fn moved(x: &Tensor, handle: &DeviceHandle) -> Tensor {
+    x.to_device(handle).expect("uploads succeed")
+}
+
+/// A value or gradient on the device must equal the host's within 1e-5 of the tensor's largest value. Rounding to `f32`
+/// is 6e-8; the longest sums of the table have a few hundred terms and lose another digit, so there is a factor of ten
+/// to spare, while a wrong weight, shape or order shows in the first or second digit. (An error in proportion to every
+/// single element would punish cancellation.) The floor is for tensors that are 0 but for rounding.
+fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<(), String> {
+    let found = found.to_host().map_err(|error| error.to_string())?;
+    if found.shape() != expected.shape() {
+        return Err(format!("{what}: shape {:?} instead of {:?}", found.shape(), expected.shape()));
+    }
+    let largest = expected.as_slice().iter().fold(0f32, |max, x| max.max(x.abs()));
+    let tolerance = 1e-5 * largest + 1e-6;
+    let pairs = found.as_slice().iter().zip(expected.as_slice());
+    let wrong = |(e, (a, b)): (usize, (&f32, &f32))| {
+        let agrees = (a - b).abs() <= tolerance;
+        (!agrees).then(|| format!("{what}: element {e} is {a:e} instead of {b:e} (largest {largest:e})"))
+    };
+    pairs.enumerate().find_map(wrong).map_or(Ok(()), Err)
+}
+
+fn compare_row(row: &Row<f32>, handle: &DeviceHandle, probe: &Probe) -> Result<(), String> {
+    let host = row.run(Tensor::clone);
+    let downloads = probe.count("download");
+    let there = row.run(|x| moved(x, handle));
+    if probe.count("download") != downloads {
+        return Err("something was copied to the host".to_owned());
+    }
+    compare("value", &there.value, &host.value)?;
+    for (i, (found, expected)) in there.gradients.iter().zip(&host.gradients).enumerate() {
+        compare(&format!("gradient of input {i}"), found, expected)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
+    let (handle, probe) = device();
+    let failures: Vec<String> = rows::<f32>()
+        .iter()
+        .filter_map(|row| {
+            compare_row(row, &handle, &probe).err().map(|error| format!("{}: {error}", row.name))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} rows fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn the_table_reaches_every_primitive_but_the_optimisers() {
+    let (handle, probe) = device();
+    rows::<f32>().iter().for_each(|row| drop(row.run(|x| moved(x, &handle))));
+    handle.sync().expect("nothing failed");
+    let called: BTreeSet<&str> = probe.calls().into_iter().collect();
+    let source = include_str!("../../autograd/src/device.rs");
+    let definition = source.split("pub trait Device").nth(1).and_then(|rest| rest.split("\n}").next());
+    let primitives = definition.expect("the trait is there").split("    fn ").skip(1);
+    let primitives: BTreeSet<&str> =
+        primitives.map(|rest| rest.split('(').next().expect("split yields a piece")).collect();
+    assert!(primitives.len() >= 30, "found only {primitives:?}");
+    let missing: Vec<&&str> = primitives.difference(&called).collect();
+    assert_eq!(missing, [&"adam_step", &"download", &"name", &"sgd_step"]);
+}
+
+#[test]
+fn batch_statistics_agree() {
+    let (handle, _) = device();
+    let x = Tensor::randn(&[3, 4, 5], Key::default(), 1);
+    let on = |x: Tensor| Var::constant(x).batch_norm((None, None), 1e-5);
+    let ((_, mean, var), (_, mean_there, var_there)) = (on(x.clone()), on(moved(&x, &handle)));
+    compare("mean", &mean_there, &mean).unwrap();
+    compare("variance", &var_there, &var).unwrap();
+}
+
+#[test]
+fn dropout_masks_are_the_same_bits() {
+    let (handle, _) = device();
+    let (here, there) = (Tensor::zeros(&[]), moved(&Tensor::zeros(&[]), &handle));
+    for (site, keep) in [0.9, 0.5, 1.0 / 3.0, 0.7, 1.0].into_iter().enumerate() {
+        let key = Key { seed: 11, epoch: 3, step: site as u64 };
+        let mask = |x: &Tensor| x.dropout_mask_like(&[37, 1001], key, site as u64, keep);
+        let (here, there) = (mask(&here), mask(&there).to_host().unwrap());
+        let bits = |x: &Tensor| x.as_slice().iter().map(|m| m.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&here), bits(&there), "keep {keep}");
+        let kept = here.as_slice().iter().filter(|&&m| m != 0.0).count() as f64 / here.numel() as f64;
+        assert!((kept - keep).abs() < 0.01, "{kept} of the elements are kept instead of {keep}");
+    }
+}
+
+#[test]
+fn values_survive_the_way_there_and_back() {
+    let (handle, _) = device();
+    let x = Tensor::randn(&[2, 3], Key::default(), 2);
+    let there = moved(&x, &handle);
+    assert_eq!(there.device().map(DeviceHandle::name), Some("reference device".to_owned()));
+    assert_eq!(there.to_host().unwrap().as_slice(), x.as_slice());
+    assert_eq!(there.reshape(&[-1]).shape(), [6]);
+}
+
+#[test]
+#[should_panic(expected = "mul: one operand lives on the host, the other on reference device")]
+fn operands_that_live_apart_are_refused() {
+    let (handle, _) = device();
+    let x = Tensor::randn(&[2], Key::default(), 0);
+    let _ = x.mul(&moved(&x, &handle));
+}
+
+/// A small network with most kinds of primitives in it: inputs to loss.
+fn network(x: &[Var]) -> Var {
+    let options = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
+    let map = x[0].conv2d(&x[1], Some(&x[2]), options).batch_norm((None, None), 1e-5).0.relu();
+    let map = map.max_pool2d([2, 2], [2, 2], [0, 0]).resize([3, 3]);
+    let tokens = map.reshape(&[2, 3, 9]).transpose(1, 2);
+    let tokens =
+        tokens.scaled_dot_product_attention(&tokens, &tokens, None).layer_norm(3, (None, None), 1e-5);
+    let logits = tokens.dropout(0.2, (Key::default(), 0)).mean(&[1], false).linear(&x[3], None);
+    let far = logits.amax(&[1], true).slice(0, 0..1).gelu();
+    logits.add(&far).cross_entropy(
+        &Indices::new(vec![1, 3], &[2]),
+        CrossEntropy { label_smoothing: 0.1, ignore_index: None },
+    )
+}
+
+fn network_inputs(handle: &DeviceHandle) -> Vec<Tensor> {
+    let shapes: [&[usize]; 4] = [&[2, 2, 4, 4], &[3, 2, 3, 3], &[3], &[4, 3]];
+    let draw =
+        |(i, shape): (usize, &&[usize])| moved(&Tensor::randn(shape, Key::default(), i as u64), handle);
+    shapes.iter().enumerate().map(draw).collect()
+}
+
+fn forward_and_backward(inputs: &[Tensor]) -> (Var, Vec<Var>, Grads) {
+    let tape = Tape::new();
+    let leaves: Vec<Var> = inputs.iter().map(|x| tape.leaf(x.clone())).collect();
+    let loss = network(&leaves);
+    let grads = loss.backward();
+    (loss, leaves, grads)
+}
+
+#[test]
+fn a_failure_anywhere_stops_the_device_and_waits_for_a_reader() {
+    let (handle, probe) = device();
+    let inputs = network_inputs(&handle);
+    let before = probe.calls().len();
+    forward_and_backward(&inputs).0.value().item().expect("nothing fails yet");
+    let calls = probe.calls().split_off(before);
+    let total = calls.len() - 1; // without the download at the end
+    assert!(total > 60, "the network is too small to be a test: {total} calls");
+
+    for (k, primitive) in calls[..total].iter().enumerate() {
+        let (handle, probe) = device();
+        let inputs = network_inputs(&handle);
+        let before = probe.calls().len();
+        probe.fail_after(k, "out of memory; use a smaller batch");
+        let (loss, leaves, grads) = forward_and_backward(&inputs);
+        assert_eq!(
+            probe.calls().len() - before,
+            k + 1,
+            "the device was touched after its {primitive} failed"
+        );
+        assert_eq!(probe.calls().last(), Some(primitive), "the calls come in a fixed order");
+
+        let error = loss.value().item().expect_err("the first reader is told");
+        assert_eq!(error.reason, "out of memory; use a smaller batch");
+        assert_eq!(error.device, "reference device");
+        assert!(!error.op.is_empty() && !error.shapes.is_empty(), "{error}");
+        assert_eq!(handle.sync().expect_err("so is the next"), error);
+        for leaf in &leaves {
+            let gradient = grads.of(leaf).expect("placeholders keep the shape of things");
+            assert_eq!(gradient.shape(), leaf.shape());
+            assert_eq!(gradient.to_host().expect_err("and everyone after"), error);
+        }
+        assert_eq!(probe.calls().len() - before, k + 1, "reading touched the device");
+    }
+}
+
+#[test]
+fn the_error_names_op_shapes_device_and_reason() {
+    let (handle, probe) = device();
+    let (a, b) = (moved(&Tensor::zeros(&[2, 3]), &handle), moved(&Tensor::zeros(&[3, 5]), &handle));
+    probe.fail_after(1, "matmul is not supported");
+    let a = a.add(&a);
+    let product = Var::constant(a).matmul(&Var::constant(b)).tanh().sum_all();
+    let error = product.value().item().unwrap_err();
+    let expected = DeviceError {
+        op: "matmul".to_owned(),
+        shapes: vec![vec![2, 3], vec![3, 5]],
+        device: "reference device".to_owned(),
+        reason: "matmul is not supported".to_owned(),
+    };
+    assert_eq!(error, expected);
+    assert_eq!(
+        error.to_string(),
+        "matmul on reference device with shapes [[2, 3], [3, 5]]: matmul is not supported"
+    );
+}
+
+#[test]
+fn failed_reads_and_uploads_are_errors_at_once() {
+    let (handle, probe) = device();
+    let x = Tensor::zeros(&[2]);
+    let there = moved(&x, &handle);
+    probe.fail_after(0, "device lost");
+    assert_eq!(there.to_host().unwrap_err().op, "to_host");
+    assert_eq!(x.to_device(&handle).unwrap_err().reason, "device lost");
+
+    let (handle, probe) = device();
+    probe.fail_after(0, "out of memory");
+    let error = x.to_device(&handle).unwrap_err();
+    assert_eq!((error.op.as_str(), error.shapes), ("to_device", vec![vec![2]]));
+}
+
+#[test]
+fn optimiser_primitives_follow_their_definitions() {
+    use autograd::device::{AdamStep, SgdStep};
+    let device = RefDevice::new();
+    let buffer = |x: f32| device.upload(&[x]).unwrap();
+    let value = |buffer| device.download(&buffer).unwrap()[0];
+    let close = |a: f32, b: f32| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+
+    let h = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 0.5, nesterov: true };
+    let (w, m) = device.sgd_step(h, &buffer(2.0), &buffer(1.0), Some(&buffer(3.0))).unwrap();
+    close(value(m), 4.7); // 0.9·3 + (1 + 0.5·2)
+    close(value(w), 2.0 - 0.1 * (2.0 + 0.9 * 4.7));
+
+    let h =
+        AdamStep { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 0.0, weight_decay: 0.5, decoupled: true, step: 1 };
+    let (w, m, v) = device.adam_step(h, &buffer(2.0), &buffer(-4.0), &buffer(0.0), &buffer(0.0)).unwrap();
+    close(value(m), -0.4);
+    close(value(v), 0.16);
+    close(value(w), 2.0 * 0.95 + 0.1); // the first step moves by lr against the sign of the gradient
+}

@@ -8,7 +8,7 @@ use autograd::random::Key;
 use autograd::{Grads, Indices, Tape, Tensor, Var};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tests::op_table::{Row, rows};
+use tests::op_table::{Row, large_rows, rows};
 use tests::ref_device::{Probe, RefDevice};
 
 fn device() -> (DeviceHandle, Arc<Probe>) {
@@ -54,16 +54,25 @@ fn compare_row(row: &Row<f32>, handle: &DeviceHandle, probe: &Probe) -> Result<(
     Ok(())
 }
 
-#[test]
-fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
+fn compare_rows(rows: &[Row<f32>]) {
     let (handle, probe) = device();
-    let failures: Vec<String> = rows::<f32>()
+    let failures: Vec<String> = rows
         .iter()
         .filter_map(|row| {
             compare_row(row, &handle, &probe).err().map(|error| format!("{}: {error}", row.name))
         })
         .collect();
     assert!(failures.is_empty(), "{} rows fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
+    compare_rows(&rows());
+}
+
+#[test]
+fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
+    compare_rows(&large_rows());
 }
 
 #[test]

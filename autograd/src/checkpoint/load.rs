@@ -58,7 +58,8 @@ impl<T: Real> Params<T> {
         path: impl AsRef<Path>,
         metadata: BTreeMap<String, String>,
     ) -> Result<(), CheckpointError> {
-        let mut file = TensorFile { metadata, ..TensorFile::new() };
+        let mut file = TensorFile::new();
+        file.metadata = metadata;
         self.export("", &mut file)?;
         file.write(path)
     }

@@ -107,11 +107,21 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Starts a new run in a folder.
+    /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
     pub fn new(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
-        let open = |sources: &[_]| Dataset::open(sources, config.data.size);
-        let (train, validation, test) =
-            (open(&config.data.train)?, open(&config.data.validation)?, open(&config.data.test)?);
+        let trainer = Trainer::prepare(config, run, max_steps)?;
+        trainer.run.start(&config.to_toml())?;
+        Ok(trainer)
+    }
+
+    /// Opens the data and makes the network; touches no file.
+    fn prepare(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+        let open = |name: &str, sources: &[_]| {
+            Dataset::open(sources, config.data.size).with_context(|| format!("data.{name}"))
+        };
+        let train = open("train", &config.data.train)?;
+        let validation = open("validation", &config.data.validation)?;
+        let test = open("test", &config.data.test)?;
         ensure!(
             train.len() >= config.train.batch * config.train.accumulate,
             "{} training pictures do not fill one update of {} x {}",
@@ -120,7 +130,6 @@ impl Trainer {
             config.train.batch
         );
         let detector = Detector::new(config)?;
-        run.write("config.toml", &config.to_toml())?;
         let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
         let optimizer = optimizer(&config.train, &detector.params);
         let at = Position::default();

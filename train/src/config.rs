@@ -1,6 +1,6 @@
 //! The configuration of a run: TOML in, checked before anything starts, written back resolved into the run folder.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::{Augment, DepthFormat};
 use models::TinyConfig;
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,10 @@ impl Config {
         for change in changes {
             set(&mut table, change)?;
         }
-        let config: Config = table.try_into()?;
+        // What is wrong and where come on two lines; one sentence reads better behind the file's name.
+        let config: Config = table
+            .try_into()
+            .map_err(|error: toml::de::Error| anyhow!(error.to_string().trim().replace('\n', " ")))?;
         config.validate()?;
         Ok(config)
     }
@@ -170,6 +173,12 @@ impl Config {
         let ModelConfig::Tiny(model) = &self.model;
         let fusion = cda::Fusion { kind: model.fusion, cda: model.cda };
         fusion.validate()?;
+        ensure!(
+            model.widths.iter().all(|&width| width > 0) && model.decoder > 0,
+            "model.widths = {:?} and model.decoder = {} must be at least 1",
+            model.widths,
+            model.decoder
+        );
         ensure!(
             self.data.size > 0 && self.data.size.is_multiple_of(16),
             "data.size = {} must be divisible by 16",

@@ -71,31 +71,34 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder for a new run, or clears an old one's records; refuses a folder that is something else.
+    /// The folder for a new run: one that is missing, empty or an earlier run's; refuses what is something else.
+    /// Nothing is touched before [`RunFolder::start`].
     pub fn create(root: &Path) -> Result<RunFolder> {
         if root.join("config.toml").exists() || !root.exists() || is_empty(root)? {
-            for folder in ["plots", "samples"] {
-                let folder = root.join(folder);
-                std::fs::create_dir_all(&folder)
-                    .with_context(|| format!("cannot create {}", folder.display()))?;
-            }
-            let run = RunFolder { root: root.to_owned() };
-            for old in [
-                "metrics.jsonl",
-                "summary.json",
-                "last.state.safetensors",
-                "best.safetensors",
-                "last.safetensors",
-            ] {
-                let path = run.path(old);
-                if path.exists() {
-                    std::fs::remove_file(&path)
-                        .with_context(|| format!("cannot remove {}", path.display()))?;
-                }
-            }
-            return Ok(run);
+            return Ok(RunFolder { root: root.to_owned() });
         }
         bail!("{} exists and is not a run's folder; choose another with --out", root.display())
+    }
+
+    /// Begins a new run: makes the folders, clears an earlier run's files, writes the configuration.
+    pub fn start(&self, config: &str) -> Result<()> {
+        for folder in ["plots", "samples"] {
+            let folder = self.path(folder);
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        for old in [
+            "metrics.jsonl",
+            "summary.json",
+            "last.state.safetensors",
+            "best.safetensors",
+            "last.safetensors",
+        ] {
+            let path = self.path(old);
+            if path.exists() {
+                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        self.write("config.toml", config)
     }
 
     /// Opens the folder of an earlier run.

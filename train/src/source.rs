@@ -1,7 +1,7 @@
 //! Data sources of a run, opened and mixed.
 
 use crate::config::SourceConfig;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use autograd::Tensor;
 use autograd::random::Key;
 use data::{
@@ -45,9 +45,7 @@ impl Dataset {
                     let indices = (0..*count as u64).into_par_iter();
                     Part::Scenes(indices.map(|i| scenes::render(*seed, first + i, size).sample).collect())
                 }
-                SourceConfig::Folder { path, depth } => Part::Folder(
-                    RgbdFolder::open(path, *depth).with_context(|| format!("data set {}", path.display()))?,
-                ),
+                SourceConfig::Folder { path, depth } => Part::Folder(RgbdFolder::open(path, *depth)?),
             })
         };
         let parts: Vec<Part> = sources.iter().map(open).collect::<Result<_>>()?;

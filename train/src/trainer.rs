@@ -107,11 +107,21 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Starts a new run in a folder.
+    /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
     pub fn new(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
-        let open = |sources: &[_]| Dataset::open(sources, config.data.size);
-        let (train, validation, test) =
-            (open(&config.data.train)?, open(&config.data.validation)?, open(&config.data.test)?);
+        let trainer = Trainer::prepare(config, run, max_steps)?;
+        trainer.run.start(&config.to_toml())?;
+        Ok(trainer)
+    }
+
+    /// Opens the data and makes the network; touches no file.
+    fn prepare(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+        let open = |name: &str, sources: &[_]| {
+            Dataset::open(sources, config.data.size).with_context(|| format!("data.{name}"))
+        };
+        let train = open("train", &config.data.train)?;
+        let validation = open("validation", &config.data.validation)?;
+        let test = open("test", &config.data.test)?;
         ensure!(
             train.len() >= config.train.batch * config.train.accumulate,
             "{} training pictures do not fill one update of {} x {}",
@@ -120,7 +130,6 @@ impl Trainer {
             config.train.batch
         );
         let detector = Detector::new(config)?;
-        run.write("config.toml", &config.to_toml())?;
         let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
         let optimizer = optimizer(&config.train, &detector.params);
         let at = Position::default();
@@ -138,10 +147,10 @@ impl Trainer {
         })
     }
 
-    /// Goes on with a run from its `last.state.safetensors`.
+    /// Goes on with a run from its `last.state.safetensors`; without `max_steps` to the end it had before.
     pub fn resume(run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
         let path = run.path("last.state.safetensors");
-        let state = TensorFile::read(&path).context("nothing to resume from")?;
+        let state = TensorFile::read(&path).context("cannot resume")?;
         let text = |name: &str| {
             state
                 .metadata
@@ -155,7 +164,8 @@ impl Trainer {
             text("format")?
         );
         let config = Config::parse(text("config")?, &[])?;
-        let mut trainer = Trainer::new(&config, run, max_steps)?;
+        let limit = state.metadata.get("max_steps").map(|steps| steps.parse()).transpose()?;
+        let mut trainer = Trainer::prepare(&config, run, max_steps.or(limit))?;
         trainer.detector.params.import("param.", &state, LoadMode::Strict)?;
         trainer.optimizer.import(&trainer.detector.params, &state)?;
         if let Some(ema) = &mut trainer.ema {
@@ -212,13 +222,21 @@ impl Trainer {
         );
         bar.set_position(self.at.step);
         let schedule = schedule(&config, total as f64);
-        while self.at.step < total {
+        // An epoch that an interruption ended at its last update still needs its validation.
+        while self.at.step < total || self.at.batch > 0 {
             let order = self.order();
             let augment = self.detector.config.data.augment;
             let workers = self.detector.config.data.workers;
             let mut batches = self.train.batches(config.batch, order, workers, augment);
             while self.at.step < total && self.batches_left() >= config.accumulate {
-                let group: Vec<Batch> = batches.by_ref().take(config.accumulate).collect::<Result<_, _>>()?;
+                let group: Result<Vec<Batch>, _> = batches.by_ref().take(config.accumulate).collect();
+                if group.is_err() {
+                    self.save_state()?;
+                }
+                let group = group.with_context(|| {
+                    let step = self.at.step;
+                    format!("stopped after update {step}, which is saved: mend the data and go on with --resume")
+                })?;
                 let lr = config.lr * schedule.factor(self.at.step as f64);
                 let (loss, grad_norm) = self.update(&group, lr)?;
                 let (step, epoch, seconds) = (self.at.step, self.at.epoch, start.elapsed().as_secs_f64());
@@ -298,8 +316,8 @@ impl Trainer {
         if !loss.is_finite() || !norm.is_finite() {
             let culprit = grads.first_non_finite(&self.detector.params)?;
             bail!(
-                "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}). The last \
-                 checkpoint is intact; resume with a lower train.lr or a smaller train.clip_norm",
+                "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}). What was \
+                 saved before is intact; train again with a lower train.lr or a smaller train.clip_norm",
                 self.at.step,
                 culprit.unwrap_or("none".to_owned())
             );
@@ -349,6 +367,9 @@ impl Trainer {
         ] {
             state.metadata.insert(name.to_owned(), value);
         }
+        if let Some(limit) = self.max_steps {
+            state.metadata.insert("max_steps".to_owned(), limit.to_string());
+        }
         state.write(&self.run.path("last.state.safetensors"))?;
         Ok(())
     }
@@ -368,7 +389,8 @@ impl Trainer {
     }
 
     fn batches_left(&self) -> usize {
-        self.batches_per_epoch() - self.at.batch
+        // A data set that has shrunk since the run was interrupted may end before this batch.
+        self.batches_per_epoch().saturating_sub(self.at.batch)
     }
 
     /// Updates of the whole run.

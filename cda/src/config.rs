@@ -58,11 +58,12 @@ pub enum Steps {
     Infinite,
 }
 
-/// As a config file writes it: a number, or `"inf"`.
+/// As a config file writes it: a number, `"inf"`, or TOML's own `inf`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum StepsText {
     Number(usize),
+    Float(f64),
     Word(String),
 }
 
@@ -71,6 +72,8 @@ impl TryFrom<StepsText> for Steps {
     fn try_from(text: StepsText) -> Result<Steps, String> {
         match text {
             StepsText::Number(steps) => Ok(Steps::Finite(steps)),
+            StepsText::Float(f64::INFINITY) => Ok(Steps::Infinite),
+            StepsText::Float(other) => other.to_string().parse(),
             StepsText::Word(word) => word.parse(),
         }
     }

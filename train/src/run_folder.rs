@@ -84,7 +84,8 @@ impl RunFolder {
     pub fn start(&self, config: &str) -> Result<()> {
         for folder in ["plots", "samples"] {
             let folder = self.path(folder);
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         for old in [
             "metrics.jsonl",

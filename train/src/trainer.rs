@@ -235,7 +235,9 @@ impl Trainer {
                 }
                 let group = group.with_context(|| {
                     let step = self.at.step;
-                    format!("stopped after update {step}, which is saved: mend the data and go on with --resume")
+                    format!(
+                        "stopped after update {step}, which is saved: mend the data and go on with --resume"
+                    )
                 })?;
                 let lr = config.lr * schedule.factor(self.at.step as f64);
                 let (loss, grad_norm) = self.update(&group, lr)?;

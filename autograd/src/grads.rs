@@ -80,10 +80,13 @@ impl<T: Real> Grads<T> {
         Ok(norm)
     }
 
-    /// ‖g‖₂ over all parameters together.
+    /// ‖g‖₂ over all parameters together, summed in their own order: the order of use, which checkpointing changes,
+    /// would show in the last bit.
     pub fn norm(&self) -> Result<f64, DeviceError> {
+        let mut gradients: Vec<(ParamId, &Tensor<T>)> = self.params().collect();
+        gradients.sort_by_key(|(id, _)| *id);
         let mut total: Option<Tensor<T>> = None;
-        for (_, gradient) in self.params() {
+        for (_, gradient) in gradients {
             let axes: Vec<usize> = (0..gradient.ndim()).collect();
             let squares = gradient.mul(gradient).reduce(Reduce::Sum, &axes).with_shape(&[]);
             match &mut total {

@@ -4,7 +4,7 @@ use crate::config::{Config, SourceConfig};
 use crate::memory::peak_mb;
 use crate::run_folder::RunFolder;
 use crate::trainer::Trainer;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use data::{DepthFormat, RgbdFolder};
 use rayon::prelude::*;
 use std::path::Path;
@@ -33,7 +33,9 @@ fn check_folder(path: &Path, format: DepthFormat) -> Result<()> {
         })
         .collect();
     problems.iter().for_each(|problem| println!("{problem}"));
-    println!("{}: {} pictures, {} with problems", path.display(), folder.len(), problems.len());
+    let result = format!("{}: {} pictures, {} with problems", path.display(), folder.len(), problems.len());
+    ensure!(problems.is_empty(), result);
+    println!("{result}");
     Ok(())
 }
 

@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// MutualFormer from the first multiplication to the results table: train, predict, measure.
 #[derive(Parser)]
-#[command(name = "mutualformer", version, about, max_term_width = 100)]
+#[command(name = "mutualformer", version, max_term_width = 100)]
 struct Cli {
     /// Threads to compute with (default: all cores); results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = positive, display_order = 100)]
     threads: Option<usize>,
     #[command(subcommand)]
     command: Command,
@@ -33,11 +33,11 @@ enum Command {
         /// Which task
         #[arg(default_value = "sod")]
         task: Task,
-        /// Where to put the run
-        #[arg(long, default_value = "runs/demo")]
+        /// Folder to put the run into; an earlier run there is replaced
+        #[arg(long, value_name = "DIR", default_value = "runs/demo")]
         out: PathBuf,
-        /// End after so many updates
-        #[arg(long)]
+        /// Make so many updates in all, if the epochs hold more; the schedule of the learning rate ends there
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         steps: Option<u64>,
     },
     /// Print a commented configuration to start from
@@ -45,11 +45,12 @@ enum Command {
         /// Its name; without one, list the names
         name: Option<String>,
     },
-    /// Check a data set's folder, or a configuration with its data, time and memory
+    /// Read every picture of a data set, or estimate a configuration's time and memory
     Check {
-        /// A data set's folder or a configuration file
+        /// A data set's folder (RGB/, depth/ and GT/ in it), or a configuration: a file or a built-in name
         path: PathBuf,
-        /// What the folder's depth files hold
+        /// What the folder's depth files hold: near-bright (larger is nearer), far-bright (larger is farther), mm
+        /// (distance) or disparity
         #[arg(long, default_value = "near-bright")]
         depth_format: DepthFormat,
     },
@@ -74,26 +75,27 @@ enum Command {
         /// The file to read
         input: PathBuf,
         /// The PNG to write: near is bright, 0 is missing
-        #[arg(long)]
+        #[arg(long, value_name = "PNG", value_parser = png_path)]
         out: PathBuf,
-        /// What the file holds (default: guessed from its kind)
+        /// What the file holds: near-bright (larger is nearer), far-bright (larger is farther), mm (distance) or
+        /// disparity (default: mm for 16-bit pictures and npy, disparity for 8-bit pictures and npz)
         #[arg(long)]
         format: Option<DepthFormat>,
     },
     /// Recompute a recorded case, to compare the engine with another framework
     Replay {
-        /// The case
+        /// The case: a safetensors file with inputs and, in its metadata, "kind" and options
         case: PathBuf,
-        /// Where to write outputs and gradients
-        #[arg(long)]
+        /// The safetensors file to write outputs and gradients to, under the case's names
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// Type to compute in (default: the file's)
-        #[arg(long)]
+        #[arg(long, value_name = "TYPE")]
         dtype: Option<DtypeArg>,
         /// How CDA is computed
         #[arg(long, default_value = "auto")]
         path: PathArg,
-        /// Where to compute
+        /// Where to compute; this version knows the cpu only
         #[arg(long, default_value = "cpu")]
         device: String,
     },
@@ -114,44 +116,45 @@ enum Task {
 struct TrainArgs {
     /// A configuration file, or the name of a built-in one; not needed with --resume
     config: Option<PathBuf>,
-    /// Change a value, such as model.fusion=ca; may be repeated
+    /// Change a value of the configuration, such as model.fusion=ca; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     changes: Vec<String>,
-    /// Where to put the run (default: runs/ and the configuration's name)
-    #[arg(long)]
+    /// Folder to put the run into (default: runs/ and the configuration's name); an earlier run there is replaced
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in --out
+    /// Go on with the interrupted run in --out, as if it had not been interrupted
     #[arg(long)]
     resume: bool,
-    /// Where to compute
+    /// Where to compute; this version knows the cpu only
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Replaces the configuration's seed
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// End after so many updates
-    #[arg(long)]
+    /// Make so many updates in all, if the epochs hold more; the schedule of the learning rate ends there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
 }
 
 #[derive(Args)]
 struct PredictArgs {
-    /// A picture, or a folder of pictures
-    #[arg(long)]
+    /// A picture (PNG or JPEG), or a folder of pictures
+    #[arg(long, value_name = "PATH")]
     rgb: PathBuf,
-    /// Its depth, or the folder of depths with the same stems
-    #[arg(long)]
+    /// Its depth, or a folder of depths named like the pictures (a.jpg's depth is a.png)
+    #[arg(long, value_name = "PATH")]
     depth: PathBuf,
-    /// The PNG or the folder to write
-    #[arg(long)]
+    /// The PNG to write, or for folders the folder to fill
+    #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Use the best weights of a run
-    #[arg(long, conflicts_with = "weights")]
+    /// Use the best weights of the run in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "weights")]
     run: Option<PathBuf>,
-    /// Use these weights (default: those that come with the tool)
-    #[arg(long)]
+    /// Use a run's best.safetensors or last.safetensors (default: the weights that come with the tool)
+    #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// What the depth files hold
+    /// What the depth files hold: near-bright (larger is nearer), far-bright (larger is farther), mm (distance)
+    /// or disparity
     #[arg(long, default_value = "near-bright")]
     depth_format: DepthFormat,
 }
@@ -160,20 +163,20 @@ struct PredictArgs {
 enum ScoreTask {
     /// Saliency maps against masks: S, MAE, F, E, weighted F
     Sod {
-        /// Folder of predictions
-        #[arg(long)]
+        /// Folder of predicted saliency maps
+        #[arg(long, value_name = "DIR")]
         pred: PathBuf,
-        /// Folder of masks with the same stems
-        #[arg(long)]
+        /// Folder of true masks, named like the predictions (a.png is the truth of a.png or a.jpg)
+        #[arg(long, value_name = "DIR")]
         gt: PathBuf,
-        /// Print one JSON object instead of a table
+        /// Print one JSON object and nothing else
         #[arg(long)]
         json: bool,
         /// Write every picture's numbers
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
         /// Draw precision-recall, F and E curves into a folder
-        #[arg(long, value_name = "FOLDER")]
+        #[arg(long, value_name = "DIR")]
         curves: Option<PathBuf>,
     },
 }
@@ -182,20 +185,20 @@ enum ScoreTask {
 struct SynthArgs {
     /// Which task
     task: Task,
-    /// Where to write
-    #[arg(long)]
+    /// Folder to write RGB/, depth/ and GT/ into
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How many scenes
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = positive)]
     count: usize,
-    /// Names the series of scenes
-    #[arg(long, default_value_t = 1)]
+    /// Names the endless series the scenes are taken from; other seeds, other scenes
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Number of the first scene
-    #[arg(long, default_value_t = 0)]
+    /// Number of the first scene in that series
+    #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
-    /// Pixels a side
-    #[arg(long, default_value_t = 256)]
+    /// Pixels a side, 32 to 512
+    #[arg(long, value_name = "N", default_value_t = 256)]
     size: usize,
 }
 
@@ -203,16 +206,20 @@ struct SynthArgs {
 enum Bench {
     /// Matrix products [batch, m, k] x [batch, k, n]
     Gemm {
-        #[arg(long, default_value_t = 1024)]
+        /// Rows of the left matrix
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
         m: usize,
-        #[arg(long, default_value_t = 1024)]
+        /// Columns of the left matrix, rows of the right one
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
         k: usize,
-        #[arg(long, default_value_t = 1024)]
+        /// Columns of the right matrix
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
         n: usize,
-        #[arg(long, default_value_t = 1)]
+        /// Products in one call
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1)]
         batch: usize,
         /// Repetitions after one to warm up
-        #[arg(long, default_value_t = 11)]
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 11)]
         repeat: usize,
         /// Print one JSON object
         #[arg(long)]
@@ -220,21 +227,25 @@ enum Bench {
     },
     /// The released MutualFormer block, forward and backward
     Block {
-        #[arg(long, default_value_t = 4)]
+        /// Pictures
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 4)]
         batch: usize,
-        #[arg(long, default_value_t = 196)]
+        /// Tokens a picture
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 196)]
         tokens: usize,
-        #[arg(long, default_value_t = 384)]
+        /// Channels of one modality
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 384)]
         dim: usize,
-        #[arg(long, default_value_t = 6)]
+        /// Attention heads; they divide the channels
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 6)]
         heads: usize,
         /// How CDA is computed
         #[arg(long, default_value = "auto")]
         path: PathArg,
         /// Repetitions after one to warm up
-        #[arg(long, default_value_t = 7)]
+        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 7)]
         repeat: usize,
-        /// Where to compute
+        /// Where to compute; this version knows the cpu only
         #[arg(long, default_value = "cpu")]
         device: String,
         /// Print one JSON object
@@ -266,7 +277,7 @@ pub fn main() -> Result<()> {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.context("--threads: the thread pool exists already")?;
+        pool.with_context(|| format!("--threads {threads}: cannot start so many"))?;
     }
     match cli.command {
         Command::Demo { task: Task::Sod, out, steps } => demo::sod(&out, steps, stop_on_ctrl_c()?.as_ref()),
@@ -288,6 +299,24 @@ pub fn main() -> Result<()> {
         }
         Command::Bench { what } => run_bench(what),
     }
+}
+
+/// A number from 1 on.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("a whole number is needed ({error})")),
+    }
+}
+
+/// The name of a picture to write: what is written is PNG, so it should be called that.
+fn png_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        return Ok(path);
+    }
+    Err("a PNG picture is written: let the name end in .png".to_owned())
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.

@@ -34,7 +34,8 @@ impl Detector {
     pub fn new(config: &Config) -> Result<Detector> {
         let ModelConfig::Tiny(model) = &config.model;
         let (params, net) = Params::build(config.seed, |scope| TinySod::new(scope, model));
-        Ok(Detector { config: config.clone(), params, net: net? })
+        let net = net?.with_checkpointing(config.train.checkpointing);
+        Ok(Detector { config: config.clone(), params, net })
     }
 
     /// Reads `best.safetensors` or `last.safetensors` of a run; the configuration is in the file's metadata.

@@ -2,21 +2,23 @@
 
 use anyhow::Result;
 use autograd::checkpoint::{HostTensor, TensorFile};
+use std::io::Write;
 use std::path::Path;
 
 /// Prints metadata, and name, type, shape and statistics of every tensor.
 pub fn inspect(path: &Path) -> Result<()> {
     let file = TensorFile::read(path)?;
+    // Not println!, which panics when the reader (`| head`) has seen enough.
+    let mut out = std::io::stdout().lock();
     for (name, value) in &file.metadata {
-        println!(
-            "{name}: {}",
-            if value.contains('\n') { format!("\n{}", indented(value)) } else { value.to_owned() }
-        );
+        let value = if value.contains('\n') { format!("\n{}", indented(value)) } else { value.to_owned() };
+        writeln!(out, "{name}: {value}")?;
     }
-    println!(
+    writeln!(
+        out,
         "{:<48} {:<4} {:<18} {:>11} {:>11} {:>11} {:>11}",
         "name", "type", "shape", "mean", "std", "min", "max"
-    );
+    )?;
     let mut total = 0;
     for (name, tensor) in &file.tensors {
         let (dtype, values): (&str, Vec<f64>) = match tensor {
@@ -30,10 +32,13 @@ pub fn inspect(path: &Path) -> Result<()> {
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
         let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let shape = format!("{:?}", tensor.shape());
-        println!("{name:<48} {dtype:<4} {shape:<18} {mean:>11.4e} {std:>11.4e} {min:>11.4e} {max:>11.4e}");
+        writeln!(
+            out,
+            "{name:<48} {dtype:<4} {shape:<18} {mean:>11.4e} {std:>11.4e} {min:>11.4e} {max:>11.4e}"
+        )?;
         total += values.len();
     }
-    println!("{total} values");
+    writeln!(out, "{total} values")?;
     Ok(())
 }
 

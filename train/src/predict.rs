@@ -22,6 +22,8 @@ pub fn predict(
     out: &Path,
 ) -> Result<usize> {
     if rgb.is_file() && depth.is_file() {
+        let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        ensure!(extension.as_deref() == Some("png"), "--out {}: a map is a PNG, name it so", out.display());
         write(detector, &[(rgb.to_owned(), depth.to_owned(), out.to_owned())], format)?;
         return Ok(1);
     }

@@ -46,10 +46,10 @@ impl TensorFile {
         name.push(format!(".{}.partial", std::process::id()));
         let partial = path.with_file_name(name);
         let written = self.write_synced(&partial).and_then(|()| fs::rename(&partial, path));
-        written.map_err(|source| {
+        written.map_err(|cause| {
             // The first failure is the one to report; the partial file may not even exist.
             let _ = fs::remove_file(&partial);
-            CheckpointError::Io { action: "write", path: path.to_owned(), source }
+            CheckpointError::Io { action: "write", path: path.to_owned(), cause }
         })
     }
 
@@ -88,10 +88,10 @@ impl TensorFile {
     /// Reads a whole file. 16-bit floats are widened to `f32`.
     pub fn read(path: impl AsRef<Path>) -> Result<TensorFile, CheckpointError> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| CheckpointError::Io {
+        let bytes = fs::read(path).map_err(|cause| CheckpointError::Io {
             action: "read",
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         TensorFile::parse(&bytes, path)
     }

@@ -17,6 +17,9 @@ pub enum LoadMode {
     Lenient,
 }
 
+/// How many misfits of a kind are printed before they are only counted.
+const PRINTED: usize = 5;
+
 /// What did not fit between a model and a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -37,17 +40,22 @@ impl LoadReport {
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for name in &self.missing {
-            write!(f, "\n  missing in the file: {name}")?;
-        }
-        for name in &self.unexpected {
-            write!(f, "\n  not expected: {name}")?;
-        }
-        for (name, own, other) in &self.misshaped {
-            write!(f, "\n  {name} should have shape {own:?}, not {other:?}")?;
-        }
-        Ok(())
+        list(f, self.missing.iter().map(|name| format!("missing in the file: {name}")))?;
+        list(f, self.unexpected.iter().map(|name| format!("not expected: {name}")))?;
+        let shapes = |(name, own, other): &(String, Vec<usize>, Vec<usize>)| {
+            format!("{name} should have shape {own:?}, not {other:?}")
+        };
+        list(f, self.misshaped.iter().map(shapes))
     }
+}
+
+/// A line each, up to [`PRINTED`]: a file of another model differs in hundreds of names.
+fn list(f: &mut fmt::Formatter, lines: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+    let more = lines.len().saturating_sub(PRINTED);
+    for line in lines.take(PRINTED) {
+        write!(f, "\n  {line}")?;
+    }
+    if more > 0 { write!(f, "\n  and {more} more") } else { Ok(()) }
 }
 
 impl<T: Real> Params<T> {

@@ -20,14 +20,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The operating system refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {cause}")]
     Io {
         /// "read" or "write".
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Its reason.
-        source: io::Error,
+        /// Its reason. Part of the message, hence not called `source`: printing a chain of causes would repeat it.
+        cause: io::Error,
     },
     /// The content is not safetensors, or not all of it is there.
     #[error("{path} is cut short or not a safetensors file: {reason}")]

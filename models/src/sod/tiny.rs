@@ -66,12 +66,13 @@ pub struct TinySod {
     mutual: [MutualLevel; 2],
     /// 1×1 convolutions to the decoder's width at /2, /4, /8, /16.
     lateral: [ConvBnRelu; 4],
-    /// 3×3 convolutions after each merge at /8, /4, /2.
+    /// 3×3 convolutions after each merge at /2, /4, /8.
     merge: [ConvBnRelu; 3],
     head: Conv2d,
     /// Side heads at /8 and /16.
     side: [Conv2d; 2],
     modality: Modality,
+    checkpointing: bool,
 }
 
 /// Four stride-2 convolutions.
@@ -106,7 +107,8 @@ impl TinySod {
             conv("lateral8", w8, 1),
             conv("lateral16", w16, 1),
         ];
-        let merge = [conv("merge8", width, 3), conv("merge4", width, 3), conv("merge2", width, 3)];
+        let [m8, m4, m2] = ["merge8", "merge4", "merge2"].map(|name| conv(name, width, 3));
+        let merge = [m2, m4, m8];
         let mut head = |name: &str| {
             let options = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
             let init = Init::kaiming_normal(9 * width);
@@ -122,7 +124,14 @@ impl TinySod {
             head: head("head"),
             side,
             modality: config.modality,
+            checkpointing: false,
         })
+    }
+
+    /// The same network, which in training keeps only what passes between its stages (convolutions, MutualFormer
+    /// levels, decoder steps) and computes the activations inside them again in the backward pass, if `on`.
+    pub fn with_checkpointing(self, on: bool) -> TinySod {
+        TinySod { checkpointing: on, ..self }
     }
 
     /// Normalised RGB `[B, 3, S, S]` and depth `[B, 1, S, S]` to logits; S must be divisible by 16.
@@ -138,16 +147,15 @@ impl TinySod {
             Modality::Rgb => (rgb.clone(), blind(depth)),
             Modality::Depth => (blind(rgb), depth.clone()),
         };
-        let [r2, r4, r8, r16] = self.stem_r.forward(ctx, &rgb);
-        let [d2, d4, d8, d16] = self.stem_d.forward(ctx, &depth);
-        let (level8, f8) = self.mutual[0].forward(ctx, &r8, &d8);
-        let (level16, f16) = self.mutual[1].forward(ctx, &r16, &d16);
+        let [r2, r4, r8, r16] = self.features(ctx, &self.stem_r, &rgb);
+        let [d2, d4, d8, d16] = self.features(ctx, &self.stem_d, &depth);
+        let (level8, f8) = self.mixed(ctx, 0, &r8, &d8);
+        let (level16, f16) = self.mixed(ctx, 1, &r16, &d16);
 
-        let [l2, l4, l8, l16] = &self.lateral;
-        let y16 = l16.forward(ctx, &f16); // [B, D, S/16, S/16]
-        let y8 = self.merged(ctx, 0, &l8.forward(ctx, &f8), &y16);
-        let y4 = self.merged(ctx, 1, &l4.forward(ctx, &concat(&[&r4, &d4], 1)), &y8);
-        let y2 = self.merged(ctx, 2, &l2.forward(ctx, &concat(&[&r2, &d2], 1)), &y4);
+        let y16 = self.conv(ctx, &self.lateral[3], &f16); // [B, D, S/16, S/16]
+        let y8 = self.merged(ctx, 2, &[&f8], &y16);
+        let y4 = self.merged(ctx, 1, &[&r4, &d4], &y8);
+        let y2 = self.merged(ctx, 0, &[&r2, &d2], &y4);
         SodOutput {
             logits: self.head.forward(ctx, &y2).resize([height, width]),
             sides: vec![self.side[0].forward(ctx, &y8), self.side[1].forward(ctx, &y16)],
@@ -160,9 +168,56 @@ impl TinySod {
         &self.mutual[level].block
     }
 
-    /// Fine features plus the coarser ones brought to their size, smoothed by a 3×3 convolution.
-    fn merged<T: Real>(&self, ctx: &Ctx<T>, i: usize, fine: &Var<T>, coarse: &Var<T>) -> Var<T> {
-        self.merge[i].forward(ctx, &fine.add(&coarse.resize([fine.size(2), fine.size(3)])))
+    /// Features at /2, /4, /8 and /16.
+    fn features<T: Real>(&self, ctx: &Ctx<T>, stem: &Stem, x: &Var<T>) -> [Var<T>; 4] {
+        let Stem([c2, c4, c8, c16]) = stem;
+        let x2 = self.conv(ctx, c2, x);
+        let x4 = self.conv(ctx, c4, &x2);
+        let x8 = self.conv(ctx, c8, &x4);
+        let x16 = self.conv(ctx, c16, &x8);
+        [x2, x4, x8, x16]
+    }
+
+    /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.
+    fn mixed<T: Real>(&self, ctx: &Ctx<T>, i: usize, r: &Var<T>, d: &Var<T>) -> (TokenLevel<T>, Var<T>) {
+        let x = pair_tokens(r, d); // [B, N, 2C]
+        let MutualLevel { a, block } = self.mutual[i].clone();
+        let fused = self.stage(ctx, &[&x], move |ctx, x| {
+            let x = &x[0];
+            block.forward(ctx, x, &a.forward(ctx, x)) // [B, N, C]
+        });
+        let map = fused.transpose(1, 2).with_shape(r.shape());
+        (TokenLevel { x, grid: [r.size(2), r.size(3)] }, map)
+    }
+
+    /// Step `i` of the decoder: fine features at the decoder's width plus the coarser ones brought to their size,
+    /// smoothed by a 3×3 convolution.
+    fn merged<T: Real>(&self, ctx: &Ctx<T>, i: usize, fine: &[&Var<T>], coarse: &Var<T>) -> Var<T> {
+        let (lateral, merge) = (self.lateral[i].clone(), self.merge[i].clone());
+        let inputs: Vec<&Var<T>> = fine.iter().copied().chain([coarse]).collect();
+        self.stage(ctx, &inputs, move |ctx, inputs| {
+            let (coarse, fine) = inputs.split_last().expect("at least the coarse features");
+            let fine = lateral.forward(ctx, &concat(&fine.iter().collect::<Vec<_>>(), 1));
+            merge.forward(ctx, &fine.add(&coarse.resize([fine.size(2), fine.size(3)])))
+        })
+    }
+
+    fn conv<T: Real>(&self, ctx: &Ctx<T>, layer: &ConvBnRelu, x: &Var<T>) -> Var<T> {
+        let layer = layer.clone();
+        self.stage(ctx, &[x], move |ctx, x| layer.forward(ctx, &x[0]))
+    }
+
+    /// `f`, its activations kept or, under checkpointing, computed again in the backward pass.
+    fn stage<T: Real>(
+        &self,
+        ctx: &Ctx<T>,
+        inputs: &[&Var<T>],
+        f: impl Fn(&Ctx<T>, &[Var<T>]) -> Var<T> + 'static,
+    ) -> Var<T> {
+        if self.checkpointing {
+            return ctx.checkpoint(inputs, f);
+        }
+        f(ctx, &inputs.iter().map(|&x| x.clone()).collect::<Vec<_>>())
     }
 }
 
@@ -171,16 +226,6 @@ impl Stem {
         let [w2, w4, w8, w16] = widths;
         let mut conv = |i: usize, from: usize, to: usize| ConvBnRelu::new(&mut scope.sub(i), from, to, 3, 2);
         Stem([conv(0, input, w2), conv(1, w2, w4), conv(2, w4, w8), conv(3, w8, w16)])
-    }
-
-    /// Features at /2, /4, /8 and /16.
-    fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> [Var<T>; 4] {
-        let Stem([c2, c4, c8, c16]) = self;
-        let x2 = c2.forward(ctx, x);
-        let x4 = c4.forward(ctx, &x2);
-        let x8 = c8.forward(ctx, &x4);
-        let x16 = c16.forward(ctx, &x8);
-        [x2, x4, x8, x16]
     }
 }
 
@@ -199,13 +244,5 @@ impl MutualLevel {
             ..BlockConfig::new(dim, config.num_heads)
         };
         Ok(MutualLevel { a, block: MutualFormerBlock::new(&mut scope.sub("block"), block)? })
-    }
-
-    /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.
-    fn forward<T: Real>(&self, ctx: &Ctx<T>, r: &Var<T>, d: &Var<T>) -> (TokenLevel<T>, Var<T>) {
-        let x = pair_tokens(r, d); // [B, N, 2C]
-        let fused = self.block.forward(ctx, &x, &self.a.forward(ctx, &x)); // [B, N, C]
-        let map = fused.transpose(1, 2).with_shape(r.shape());
-        (TokenLevel { x, grid: [r.size(2), r.size(3)] }, map)
     }
 }

@@ -79,7 +79,9 @@ impl MultiAttention {
     }
 
     /// Normalised tokens of both modalities and of their mixture (third branch) `[B, N, C]` to the sum of the branches
-    /// `[B, N, C]`: proj([MSA(m)]) + proj_rd([proj_r([o_r; U_rd]); proj_d([o_d; U_dr])]).
+    /// `[B, N, C]`: proj([MSA(m)]) + proj_rd([proj_r([o_r; U_rd]); proj_d([o_d; U_dr])]). Panics if there is a third
+    /// branch and no m.
+    #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>, m: Option<&Var<T>>) -> Var<T> {
         let attn_drop = Dropout::new(self.config.attn_drop);
         let (r, d) = self.projections(ctx, n_r, n_d);
@@ -96,7 +98,8 @@ impl MultiAttention {
                 let own = third.proj.forward(ctx, &merge_heads(&own));
                 Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
             }
-            _ => mixed,
+            (Some(_), None) => panic!("MultiAttention: the third branch needs m, the mixture's tokens"),
+            (None, _) => mixed,
         }
     }
 

@@ -1,8 +1,8 @@
 //! T → ∞: the fixed point of the diffusion and its implicit gradient.
 //!
 //! X = α·S_a·X·S_bᵀ + (1−α)·Y is a Stein equation. For 0 ≤ α < 1 the right-hand side is a contraction (every S is
-//! stochastic in one direction), so there is exactly one solution, whatever X⁽⁰⁾ was. It is not found by iterating but
-//! by *doubling*: with A = √α·S_a and B = √α·S_bᵀ,
+//! stochastic in one direction or, normalised by degrees, has no singular value above 1), so there is exactly one
+//! solution, whatever X⁽⁰⁾ was. It is not found by iterating but by *doubling*: with A = √α·S_a and B = √α·S_bᵀ,
 //!
 //! ```text
 //! X = C + A·C·B + A²·C·B² + …        C = (1−α)·Y

@@ -118,9 +118,9 @@ fn drop_path_omits_branches_of_whole_samples() {
     assert!((8..=26).contains(&untouched), "{untouched} of 64 samples pass through unchanged");
 }
 
-/// Dropout acts on X itself with infinitely many steps too, after the fixed point.
+/// It acts on the last X, however many steps led there.
 #[test]
-fn dropout_composes_with_every_fusion() {
+fn attn_drop_follows_any_number_of_steps() {
     let base = BlockConfig { attn_drop: 0.3, ..BlockConfig::new(8, 2) };
     for steps in [cda::Steps::Finite(3), cda::Steps::Infinite] {
         let cda = CdaConfig { steps, ..CdaConfig::default() };

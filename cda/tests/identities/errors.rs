@@ -1,8 +1,11 @@
 //! Configurations that mean nothing are refused in words, before anything is computed.
 
 use crate::helpers::{cda_of, modalities};
-use autograd::{Params, Var};
-use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, Steps};
+use autograd::{Ctx, Params, Tensor, Var};
+use cda::{
+    AttentionConfig, BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MultiAttention,
+    MutualFormerBlock, Steps,
+};
 
 /// What building a block of this configuration says.
 fn error_of(config: BlockConfig) -> Option<ConfigError> {
@@ -71,8 +74,25 @@ fn the_function_refuses_what_the_block_refuses() {
 #[test]
 #[should_panic(expected = "fixed_point: alpha = 1 must lie in [0, 1)")]
 fn the_fixed_point_refuses_alpha_one() {
-    let p = Var::constant(autograd::Tensor::<f64>::ones(&[1, 1, 1, 1]));
+    let p = Var::constant(Tensor::<f64>::ones(&[1, 1, 1, 1]));
     cda::fixed_point::fixed_point(&p, &p, &p, 1.0, true);
+}
+
+#[test]
+#[should_panic(expected = "the third branch needs m")]
+fn a_third_branch_without_its_input() {
+    let config = AttentionConfig {
+        dim: 8,
+        num_heads: 2,
+        qkv_bias: false,
+        third_branch: true,
+        attn_drop: 0.0,
+        proj_drop: 0.0,
+        fusion: Fusion::default(),
+    };
+    let (params, attention) = Params::<f64>::build(0, |scope| MultiAttention::new(scope, config));
+    let x = Var::constant(Tensor::ones(&[1, 3, 8]));
+    attention.unwrap().forward(&Ctx::eval(&params), &x, &x, None);
 }
 
 #[test]

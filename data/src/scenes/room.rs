@@ -42,9 +42,8 @@ impl Room {
         let (low, high) = (self.low.array(), self.high.array());
         let leave: [f32; 3] = std::array::from_fn(|axis| {
             let plane = if along[axis] > 0.0 { high[axis] } else { low[axis] };
-            let t = (plane - from[axis]) / along[axis];
-            // A ray along a wall never meets it: 0/0 must not count as near.
-            if t.is_nan() { f32::INFINITY } else { t }
+            // A ray along a wall never meets it; 0/0 or −1/0 must not count as near.
+            if along[axis] == 0.0 { f32::INFINITY } else { (plane - from[axis]) / along[axis] }
         });
         let axis = (1..3).fold(0, |best, axis| if leave[axis] < leave[best] { axis } else { best });
         let mut normal = [0.0; 3];

@@ -82,7 +82,9 @@ fn hit_frustum(ray: &Ray, top: f32) -> Option<(f32, Vec3)> {
         .and_then(|pair| pair.into_iter().find(|&t| t > NEAREST && ray.at(t).y.abs() <= 1.0))
         .map(|t| {
             let p = ray.at(t);
-            (t, vec3(p.x, -slope * (middle + slope * p.y), p.z))
+            // At the tip of a cone all three would be 0, which is no direction.
+            let radius = (middle + slope * p.y).max(1e-6);
+            (t, vec3(p.x, -slope * radius, p.z))
         });
     let lid = |y: f32, radius: f32| {
         let t = (y - from.y) / along.y;
@@ -114,6 +116,12 @@ mod tests {
         let (t, normal) = Shape::Frustum { top: 0.0 }.hit(&from(0.0, 0.0, -3.0)).unwrap();
         assert!((t - 2.5).abs() < 1e-5, "half way up a cone the radius is one half");
         assert!(normal.y > 0.0 && normal.z < 0.0);
+    }
+
+    #[test]
+    fn the_tip_of_a_cone_points_up() {
+        let (t, normal) = Shape::Frustum { top: 0.0 }.hit(&from(0.0, 1.0, -3.0)).unwrap();
+        assert_eq!((t, normal.unit()), (3.0, vec3(0.0, 1.0, 0.0)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The token mixer of the MutualFormer block: two self-attentions, CDA between them, and the undrawn third branch.
+//! The token mixer of the MutualFormer block: two self-attentions, CDA between them, and the third branch that the
+//! released code has and Fig. 2 does not.
 
 use crate::config::ConfigError;
 use crate::diffusion::{Mixed, Qkv};
@@ -7,7 +8,7 @@ use autograd::nn::{Dropout, Linear};
 use autograd::ops::concat;
 use autograd::{Ctx, Real, Scope, Var};
 
-/// Options of [`MultiAttention`]; the default is the released code's.
+/// Options of [`MultiAttention`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionConfig {
     /// Channels C of one modality.
@@ -45,7 +46,7 @@ struct ThirdBranch {
 }
 
 impl MultiAttention {
-    /// Creates the parameters: `qkv_r`, `qkv_d`, (`qkv`,) `proj_rd`, `proj_r`, `proj_d`(, `proj`).
+    /// Creates the parameters `qkv_r`, `qkv_d`, with a third branch `qkv` and `proj`, then `proj_rd`, `proj_r`, `proj_d`.
     pub fn new<T: Real>(
         scope: &mut Scope<T>,
         config: AttentionConfig,
@@ -79,28 +80,26 @@ impl MultiAttention {
     }
 
     /// Normalised tokens of both modalities and of their mixture (third branch) `[B, N, C]` to the sum of the branches
-    /// `[B, N, C]`: proj([MSA(m)]) + proj_rd([proj_r([o_r; U_rd]); proj_d([o_d; U_dr])]).
+    /// `[B, N, C]`: proj(MSA(m)) + proj_rd([proj_r([O_r, U_rd]), proj_d([O_d, U_dr])]), brackets joining channels. Panics if there is a third
+    /// branch and no m.
+    #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>, m: Option<&Var<T>>) -> Var<T> {
         let attn_drop = Dropout::new(self.config.attn_drop);
         let (r, d) = self.projections(ctx, n_r, n_d);
         let Mixed { o_r, o_d, u_rd, u_dr } = self.config.fusion.mix(&r, &d, |x| attn_drop.forward(ctx, x));
-        let side = |proj: &Linear, own: &Var<T>, other: &Var<T>| {
-            proj.forward(ctx, &concat(&[&merge_heads(own), &merge_heads(other)], -1))
-        };
-        let (o_r, o_d) = (side(&self.proj_r, &o_r, &u_rd), side(&self.proj_d, &o_d, &u_dr));
-        let mixed = self.proj_rd.forward(ctx, &concat(&[&o_r, &o_d], -1));
-        match (&self.third, m) {
-            (Some(third), Some(m)) => {
-                let Qkv { q, k, v } = self.heads(&third.qkv.forward(ctx, m));
-                let own = attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v);
-                let own = third.proj.forward(ctx, &merge_heads(&own));
-                Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
-            }
-            _ => mixed,
-        }
+        let pair = |proj: &Linear, a: &Var<T>, b: &Var<T>| proj.forward(ctx, &concat(&[a, b], -1));
+        let side_r = pair(&self.proj_r, &merge_heads(&o_r), &merge_heads(&u_rd)); // [B, N, C]
+        let side_d = pair(&self.proj_d, &merge_heads(&o_d), &merge_heads(&u_dr));
+        let mixed = pair(&self.proj_rd, &side_r, &side_d);
+        let Some(third) = &self.third else { return mixed };
+        let m = m.expect("MultiAttention: the third branch needs m, the mixture's tokens");
+        let Qkv { q, k, v } = self.heads(&third.qkv.forward(ctx, m));
+        let own = attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v);
+        let own = third.proj.forward(ctx, &merge_heads(&own));
+        Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
     }
 
-    /// `[B, N, 3C]`, rows ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.
+    /// `[B, N, 3C]`, channels ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.
     fn heads<T: Real>(&self, qkv: &Var<T>) -> Qkv<T> {
         let (b, n, heads) = (qkv.size(0), qkv.size(1), self.config.num_heads);
         let d = self.config.dim / heads;

@@ -25,7 +25,7 @@ pub struct BlockConfig {
     pub third_branch: bool,
     /// Dropout of the MLP and of the third branch's projection.
     pub drop: f64,
-    /// Dropout of the cross-affinities.
+    /// Dropout of the cross-affinities and of the third branch's map.
     pub attn_drop: f64,
     /// Stochastic depth.
     pub drop_path: f64,
@@ -97,7 +97,7 @@ impl MutualFormerBlock {
         })
     }
 
-    /// x = [x_r; x_d] `[B, N, 2C]` and the residual carrier x_rd `[B, N, C]` (the caller's projection of x) to
+    /// x = [x_r, x_d] side by side in the channels, `[B, N, 2C]`, and the residual carrier x_rd `[B, N, C]` (the caller's projection of x) to
     /// `[B, N, C]`: y = x_rd + attn(norm(x), norm(x_rd)); y + mlp(norm(y)).
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>, x_rd: &Var<T>) -> Var<T> {
         let (n_r, n_d) = self.normalised(ctx, x);

@@ -1,4 +1,4 @@
-//! Every switch of Cross-Diffusion Attention, with the value the released code uses as the default.
+//! Every switch of the diffusion itself, with the value the released code uses as the default.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,8 @@ pub enum Preset {
     /// remains is a transpose); U_rd = X_rd·V_d, U_dr = X_dr·V_r, as in cross-attention.
     #[default]
     Official,
-    /// The paper's Fig. 3: S = P; U_rd = X_rd·V_r, U_dr = X_dr·V_d.
+    /// The paper's Fig. 3: S = P; U_rd = X_rd·V_r, U_dr = X_dr·V_d. Its "Norm" box is the option `norm`, which a preset
+    /// does not set: no formula for it is known.
     Paper,
 }
 
@@ -21,7 +22,7 @@ pub enum Affinity {
     /// Y = P_r + P_d for both directions (Fig. 3's "A").
     #[default]
     Intra,
-    /// Y_rd = softmax(Q_r·K_dᵀ/√d), Y_dr = softmax(Q_d·K_rᵀ/√d): CDA as post-optimisation of cross-attention.
+    /// Y_rd = softmax(Q_r·K_dᵀ/√d_h), Y_dr = softmax(Q_d·K_rᵀ/√d_h): CDA as post-optimisation of cross-attention.
     Cross,
 }
 
@@ -58,11 +59,12 @@ pub enum Steps {
     Infinite,
 }
 
-/// As a config file writes it: a number, or `"inf"`.
+/// As a config file writes it: a number, `"inf"`, or TOML's own `inf`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum StepsText {
     Number(usize),
+    Float(f64),
     Word(String),
 }
 
@@ -71,6 +73,8 @@ impl TryFrom<StepsText> for Steps {
     fn try_from(text: StepsText) -> Result<Steps, String> {
         match text {
             StepsText::Number(steps) => Ok(Steps::Finite(steps)),
+            StepsText::Float(f64::INFINITY) => Ok(Steps::Infinite),
+            StepsText::Float(other) => other.to_string().parse(),
             StepsText::Word(word) => word.parse(),
         }
     }
@@ -108,13 +112,14 @@ pub struct CdaConfig {
     pub affinity: Affinity,
     /// T.
     pub steps: Steps,
-    /// X⁽⁰⁾.
+    /// X⁽⁰⁾; the fixed point does not depend on it.
     pub init: Start,
     /// α: how much of each step is diffusion, the rest is Y.
     pub alpha: f64,
     /// Normalisation of P.
     pub norm: Norm,
-    /// Divide each row of the last X by its sum (the released code does not: its rows average 2 − αᵀ).
+    /// Divide each row of the last X by its sum (the released code does not: with Y = P_r + P_d
+    /// and X⁽⁰⁾ = I its row sums average 2 − α^T).
     pub renormalise_rows: bool,
 }
 

@@ -1,15 +1,20 @@
 //! Cross-Diffusion Attention as the equations state it, with N×N matrices: the plain path.
 //!
 //! ```text
-//! P_m = softmax(Q_m·K_mᵀ/√d)                    m = r, d        [B, H, N, N]
-//! S_m = P_mᵀ (official) or P_m (paper)
-//! X_rd ← α·S_r·X_rd·S_dᵀ + (1−α)·Y_rd           T times, from X⁽⁰⁾
+//! P_m = softmax(Q_m·K_mᵀ/√d_h)                  m = r, d        [B, H, N, N]
+//! S_m = P_mᵀ (official) or P_m (paper); P is first normalised if `norm` says so
+//! Y   = P_r + P_d (intra), or the cross-attention maps (cross)
+//! X_rd ← α·S_r·X_rd·S_dᵀ + (1−α)·Y_rd           T times, from X⁽⁰⁾ = I (identity) or Y (affinity)
 //! X_dr ← α·S_d·X_dr·S_rᵀ + (1−α)·Y_dr
 //! U_rd = X_rd·V_d, U_dr = X_dr·V_r (official)   U_rd = X_rd·V_r, U_dr = X_dr·V_d (paper)
 //! ```
 //!
-//! Cost O(T·N³) time and O(N²) memory per head. Features of one modality are never compared with features of the
-//! other: the only products between modalities are products of affinities.
+//! Token i is the same place of the picture in both modalities; that is what makes P_r and P_d comparable. With
+//! Y = P_r + P_d no query of one modality ever meets a key of the other. (With Y from cross-attention they do: that is
+//! the post-optimisation of cross-attention.)
+//!
+//! Cost per head: T steps take O(T·N³) time, and O(T·N²) memory while recording, since every product keeps its inputs.
+//! T → ∞ takes O(N³·log(1/(1−α))) time and O(N²) memory: its gradient needs the solution only.
 
 use crate::config::{Affinity, CdaConfig, Norm, Preset, Start, Steps};
 use crate::fixed_point::fixed_point;
@@ -26,15 +31,16 @@ pub struct Qkv<T: Real = f32> {
     pub v: Var<T>,
 }
 
-/// What the two modalities exchange, `[B, H, N, d]` each.
+/// What both modalities come out with, `[B, H, N, d]` each: their own self-attention, and what the block's projections
+/// `proj_r` and `proj_d` get beside it.
 pub struct Mixed<T: Real = f32> {
     /// P_r·V_r: self-attention of modality r.
     pub o_r: Var<T>,
     /// P_d·V_d: self-attention of modality d.
     pub o_d: Var<T>,
-    /// r → d.
+    /// X_rd times the values the preset names (official: V_d): a row for each token of r, joins O_r in `proj_r`.
     pub u_rd: Var<T>,
-    /// d → r.
+    /// X_dr times the values the preset names (official: V_r): a row for each token of d, joins O_d in `proj_d`.
     pub u_dr: Var<T>,
 }
 
@@ -46,13 +52,13 @@ pub struct CrossAffinity<T: Real = f32> {
     pub dr: Var<T>,
 }
 
-/// P = softmax(Q·Kᵀ/√d), `[B, H, N, N]`: who attends to whom within one modality.
+/// P = softmax(Q·Kᵀ/√d_h), `[B, H, N, N]`: who attends to whom within one modality.
 pub fn affinity<T: Real>(qkv: &Qkv<T>) -> Var<T> {
     qkv.q.attention_map(&qkv.k, None)
 }
 
-/// C_rd = softmax(Q_r·K_dᵀ/√d): the cross-affinity of ordinary cross-attention, which compares features of two spaces.
-pub fn cross_affinity<T: Real>(queries: &Qkv<T>, keys: &Qkv<T>) -> Var<T> {
+/// softmax(Q_r·K_dᵀ/√d_h), `[B, H, N, N]`: the cross-affinity of ordinary cross-attention, which compares features of two spaces.
+pub fn cross_attention_map<T: Real>(queries: &Qkv<T>, keys: &Qkv<T>) -> Var<T> {
     queries.q.attention_map(&keys.k, None)
 }
 
@@ -73,7 +79,7 @@ pub fn cross_diffusion<T: Real>(
             let sum = p_r.add(p_d);
             (sum.clone(), sum)
         }
-        Affinity::Cross => (cross_affinity(r, d), cross_affinity(d, r)),
+        Affinity::Cross => (cross_attention_map(r, d), cross_attention_map(d, r)),
     };
     let (p_r, p_d) = (normalised(p_r, config.norm), normalised(p_d, config.norm));
     CrossAffinity { rd: diffuse(&p_r, &p_d, &y_rd, config), dr: diffuse(&p_d, &p_r, &y_dr, config) }
@@ -98,7 +104,8 @@ fn diffuse<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) 
     if config.renormalise_rows { x.div(&x.sum(&[-1], true)) } else { x }
 }
 
-/// α·S_a·X·S_bᵀ, with X = I where there is none. Transposes are flags of the products, never copies.
+/// α·S_a·X·S_bᵀ, with X = I where there is none. Transposes are flags of the products, not copies: official has S = Pᵀ,
+/// so S_a is P_a transposed and S_bᵀ is P_b as it stands; in the paper's reading it is the other way round.
 fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaConfig) -> Var<T> {
     let transposed = config.transposed();
     match x {
@@ -109,7 +116,7 @@ fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaC
     }
 }
 
-/// D_row^−½·P·D_col^−½; the rows of P sum to 1, so only the column sums are left to divide by.
+/// D_row^−½·P·D_col^−½ for P from a softmax: its rows sum to 1, so only the column sums are left to divide by.
 fn normalised<T: Real>(p: &Var<T>, norm: Norm) -> Var<T> {
     match norm {
         Norm::None => p.clone(),

@@ -1,15 +1,16 @@
 //! T → ∞: the fixed point of the diffusion and its implicit gradient.
 //!
-//! X = α·S_a·X·S_bᵀ + (1−α)·Y is a Stein equation. For 0 ≤ α < 1 the right-hand side is a contraction (every S is
-//! stochastic in one direction), so there is exactly one solution, whatever X⁽⁰⁾ was. It is not found by iterating but
-//! by *doubling*: with A = √α·S_a and B = √α·S_bᵀ,
+//! X = α·S_a·X·S_bᵀ + (1−α)·Y is a Stein equation. For 0 ≤ α < 1 the right-hand side is a contraction: X ↦ S_a·X·S_bᵀ
+//! does not enlarge the largest entry (S = P, rows sum to 1), the sum of absolute entries (S = Pᵀ, columns sum to 1) or
+//! the Frobenius norm (degree-normalised P). So there is exactly one solution, whatever X⁽⁰⁾ was. It is not found by
+//! iterating but by *doubling*: with A = √α·S_a and B = √α·S_bᵀ,
 //!
 //! ```text
-//! X = C + A·C·B + A²·C·B² + …        C = (1−α)·Y
+//! X = Σⱼ Aʲ·(1−α)Y·Bʲ
 //! X ← X + A·X·B,  A ← A²,  B ← B²    doubles the number of summed terms
 //! ```
 //!
-//! so k rounds of four products leave an error of α^(2ᵏ): six rounds for 1e-14 at α = 0.6.
+//! so k rounds, 4k − 2 products, leave a share of α^(2ᵏ): seven rounds at α = 0.6 for less than the rounding of `f64`.
 //!
 //! The gradient does not run through those rounds. If dX is the gradient of X, then Z = dX + α·S_aᵀ·Z·S_b is the same
 //! equation with transposed matrices, and
@@ -17,6 +18,8 @@
 //! ```text
 //! dY = (1−α)·Z      dS_a = α·Z·S_b·Xᵀ      dS_b = α·Zᵀ·S_a·X
 //! ```
+//!
+//! The code below needs dP: where S = Pᵀ that is dSᵀ, so dP_a = (Z·Mᵀ)ᵀ = M·Zᵀ with M = α·X·S_bᵀ.
 
 use autograd::{Real, Tensor, Var, record};
 

@@ -1,7 +1,7 @@
 //! Ways to mix two modalities behind one interface, so that an experiment swaps one word.
 
 use crate::config::{Affinity, CdaConfig, ConfigError, Preset, Start};
-use crate::diffusion::{Mixed, Qkv, affinity, cross_affinity, cross_diffusion_attention};
+use crate::diffusion::{Mixed, Qkv, affinity, cross_attention_map, cross_diffusion_attention};
 use autograd::{Real, Var};
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +14,10 @@ pub enum FusionKind {
     Cda,
     /// Cross-Diffusion Attention as the paper's figure reads (preset `paper`).
     CdaPaper,
-    /// Cross-attention: U_rd = softmax(Q_r·K_dᵀ/√d)·V_d, and the same with r, d swapped.
+    /// Cross-attention: U_rd = softmax(Q_r·K_dᵀ/√d_h)·V_d, and the same with r, d swapped.
     Ca,
-    /// Cross-attention, then diffusion as post-optimisation: Y is its map, X⁽⁰⁾ = Y.
+    /// Cross-attention, then diffusion as post-optimisation: Y is its map, X⁽⁰⁾ = Y. With the official value side and
+    /// α = 0 this is `ca` itself.
     #[serde(rename = "ca+cda")]
     CaCda,
     /// No cross-modality mixing of tokens: U_rd = O_d, U_dr = O_r, so the projection sees both self-attentions side by
@@ -61,10 +62,13 @@ impl Fusion {
         let (o_r, o_d) = (affinity(r).matmul(&r.v), affinity(d).matmul(&d.v));
         let (u_rd, u_dr) = match self.kind {
             FusionKind::Ca => {
-                (drop(&cross_affinity(r, d)).matmul(&d.v), drop(&cross_affinity(d, r)).matmul(&r.v))
+                (drop(&cross_attention_map(r, d)).matmul(&d.v), drop(&cross_attention_map(d, r)).matmul(&r.v))
             }
             FusionKind::Sum => (o_r.add(&o_d), o_r.add(&o_d)),
-            _ => (o_d.clone(), o_r.clone()),
+            FusionKind::Concat => (o_d.clone(), o_r.clone()),
+            FusionKind::Cda | FusionKind::CdaPaper | FusionKind::CaCda => {
+                unreachable!("a fusion that diffuses was handled above")
+            }
         };
         Mixed { o_r, o_d, u_rd, u_dr }
     }

@@ -1,13 +1,14 @@
 //! Cross-Diffusion Attention and the MutualFormer block, in the paper's symbols.
 //!
 //! Cross-attention compares features of two modalities, Q_r·K_dᵀ, although the two live in different spaces: nothing
-//! makes a colour feature and a depth feature comparable. Cross-Diffusion Attention never does that. Each modality
-//! compares its own tokens with each other, which gives two *affinities* P_r and P_d between the same N tokens; those do
-//! live in one space, and CDA diffuses each through the other.
+//! makes a colour feature and a depth feature comparable. Cross-Diffusion Attention does not do that. Each modality
+//! compares its own tokens with each other, which gives two *affinities* P_r and P_d. Token i is the same place of the
+//! picture in both, so the affinities do live in one space, and CDA diffuses each through the other.
 //!
 //! Read in this order: [`diffusion`] (the equations, with N×N matrices), [`fixed_point`] (infinitely many steps and
 //! their implicit gradient), [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and
-//! [`block`] (the released module). [`config`] lists every point where the released code and the paper differ.
+//! [`block`] (the released module). Where the released code and the paper differ there is a switch: in [`config`] for the
+//! diffusion, in [`BlockConfig`] for the block around it.
 
 pub mod attention;
 pub mod block;
@@ -20,6 +21,6 @@ pub use attention::{AttentionConfig, MultiAttention};
 pub use block::{BlockConfig, MutualFormerBlock, pair_tokens};
 pub use config::{Affinity, CdaConfig, ConfigError, Norm, Preset, Start, Steps};
 pub use diffusion::{
-    CrossAffinity, Mixed, Qkv, affinity, cross_affinity, cross_diffusion, cross_diffusion_attention,
+    CrossAffinity, Mixed, Qkv, affinity, cross_attention_map, cross_diffusion, cross_diffusion_attention,
 };
 pub use fusion::{Fusion, FusionKind};

@@ -4,11 +4,12 @@
 use autograd::device::{Device, DeviceError, DeviceHandle};
 use autograd::ops::conv::ConvOptions;
 use autograd::ops::loss::CrossEntropy;
+use autograd::optim::Optimizer;
 use autograd::random::Key;
-use autograd::{Grads, Indices, Tape, Tensor, Var};
+use autograd::{Ctx, Grads, Indices, Init, ParamId, Params, Tape, Tensor, Var};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tests::op_table::{Row, rows};
+use tests::op_table::{Row, large_rows, rows};
 use tests::ref_device::{Probe, RefDevice};
 
 fn device() -> (DeviceHandle, Arc<Probe>) {
@@ -54,16 +55,25 @@ fn compare_row(row: &Row<f32>, handle: &DeviceHandle, probe: &Probe) -> Result<(
     Ok(())
 }
 
-#[test]
-fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
+fn compare_rows(rows: &[Row<f32>]) {
     let (handle, probe) = device();
-    let failures: Vec<String> = rows::<f32>()
+    let failures: Vec<String> = rows
         .iter()
         .filter_map(|row| {
             compare_row(row, &handle, &probe).err().map(|error| format!("{}: {error}", row.name))
         })
         .collect();
     assert!(failures.is_empty(), "{} rows fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
+    compare_rows(&rows());
+}
+
+#[test]
+fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
+    compare_rows(&large_rows());
 }
 
 #[test]
@@ -100,8 +110,9 @@ fn dropout_masks_are_the_same_bits() {
         let key = Key { seed: 11, epoch: 3, step: site as u64 };
         let mask = |x: &Tensor| x.dropout_mask_like(&[37, 1001], key, site as u64, keep);
         let (here, there) = (mask(&here), mask(&there).to_host().unwrap());
-        let bits = |x: &Tensor| x.as_slice().iter().map(|m| m.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&here), bits(&there), "keep {keep}");
+        let pairs = here.as_slice().iter().zip(there.as_slice());
+        let differ = pairs.filter(|(here, there)| here.to_bits() != there.to_bits()).count();
+        assert!(differ == 0 && here.shape() == there.shape(), "keep {keep}: {differ} elements differ");
         let kept = here.as_slice().iter().filter(|&&m| m != 0.0).count() as f64 / here.numel() as f64;
         assert!((kept - keep).abs() < 0.01, "{kept} of the elements are kept instead of {keep}");
     }
@@ -248,4 +259,96 @@ fn optimiser_primitives_follow_their_definitions() {
     close(value(m), -0.4);
     close(value(v), 0.16);
     close(value(w), 2.0 * 0.95 + 0.1); // the first step moves by lr against the sign of the gradient
+}
+
+/// A regression with two learned parameters on some device or the host.
+struct Training {
+    params: Params,
+    optimizer: Optimizer,
+    x: Tensor,
+}
+
+impl Training {
+    fn new(optimizer: Optimizer, place: impl Fn(&Tensor) -> Tensor) -> Training {
+        let (mut params, _) = Params::build(4, |scope| {
+            scope.param("weight", &[3, 5], Init::Normal { std: 0.5 });
+            scope.param("bias", &[3], Init::Constant(0.1));
+        });
+        let values: Vec<(ParamId, Tensor)> = params.ids().map(|id| (id, place(params.get(id)))).collect();
+        values.into_iter().for_each(|(id, value)| params.set(id, value));
+        Training { params, optimizer, x: place(&Tensor::randn(&[6, 5], Key::default(), 3)) }
+    }
+
+    fn step(&mut self) {
+        let ctx = Ctx::train(&self.params, Key::default());
+        let [weight, bias] = ["weight", "bias"].map(|name| ctx.param(self.params.find(name).expect(name)));
+        let y = Var::constant(self.x.clone()).linear(&weight, Some(&bias)).add_scalar(-1.0);
+        let grads = y.mul(&y).mean_all().backward();
+        self.optimizer.step(&mut self.params, &grads, 0.05);
+    }
+}
+
+/// Every rule with every option.
+fn optimizers() -> Vec<(&'static str, Optimizer)> {
+    vec![
+        ("sgd", Optimizer::sgd(0.0, false, 0.0)),
+        ("sgd with momentum and decay", Optimizer::sgd(0.9, false, 0.1)),
+        ("sgd with look-ahead", Optimizer::sgd(0.9, true, 0.1)),
+        ("adam", Optimizer::adam([0.9, 0.99], 1e-8, 0.1)),
+        ("adamw", Optimizer::adamw([0.9, 0.99], 1e-8, 0.1)),
+    ]
+}
+
+#[test]
+fn optimisers_walk_the_same_way_and_copy_nothing_back() {
+    for (name, optimizer) in optimizers() {
+        let (handle, probe) = device();
+        let mut here = Training::new(optimizer.clone(), Tensor::clone);
+        let mut there = Training::new(optimizer, |x| moved(x, &handle));
+        let start = here.params.clone();
+        for _ in 0..4 {
+            here.step();
+            there.step();
+        }
+        assert_eq!(probe.count("download"), 0, "{name}");
+        for id in here.params.ids() {
+            let expected = here.params.get(id);
+            assert_ne!(expected.as_slice(), start.get(id).as_slice(), "{name} moves everything");
+            compare(here.params.name(id), there.params.get(id), expected)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_training_stops_the_device_and_waits_for_a_reader() {
+    for (name, optimizer) in optimizers() {
+        let (handle, probe) = device();
+        let mut training = Training::new(optimizer.clone(), |x| moved(x, &handle));
+        let uploads = probe.calls().len();
+        training.step();
+        training.step();
+        let calls = probe.calls().split_off(uploads);
+        assert!(calls.iter().filter(|call| call.ends_with("_step")).count() == 4, "{name}: {calls:?}");
+
+        for (k, primitive) in calls.iter().enumerate() {
+            let (handle, probe) = device();
+            let mut training = Training::new(optimizer.clone(), |x| moved(x, &handle));
+            probe.fail_after(k, "out of memory");
+            (0..3).for_each(|_| training.step());
+            assert_eq!(
+                probe.calls().len() - uploads,
+                k + 1,
+                "{name}: the device was touched after {primitive}"
+            );
+            let error = handle.sync().expect_err("the first reader is told");
+            assert_eq!((error.reason.as_str(), error.shapes.is_empty()), ("out of memory", false));
+            if primitive.ends_with("_step") {
+                assert_eq!(error.op, *primitive);
+            }
+            let weight = training.params.get(training.params.find("weight").expect("it is there"));
+            assert_eq!(weight.shape(), [3, 5]);
+            assert_eq!(weight.to_host().expect_err("so is the next"), error);
+        }
+    }
 }

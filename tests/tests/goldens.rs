@@ -37,12 +37,11 @@ fn compare<T: Real>(path: &Path, tolerance: &Tolerance) {
             .unwrap_or_else(|| panic!("{}: {name} was not written", path.display()))
             .to::<f64>();
         assert_eq!(found.shape(), expected.shape(), "{}: {name}", path.display());
-        let largest = expected.as_slice().iter().fold(0.0f64, |max, x| max.max(x.abs()));
-        let difference = expected
-            .as_slice()
-            .iter()
-            .zip(found.as_slice())
-            .fold(0.0f64, |max, (a, b)| max.max((a - b).abs()));
+        // total_cmp puts NaN above everything, where f64::max would drop it.
+        let max = |values: &mut dyn Iterator<Item = f64>| values.max_by(f64::total_cmp).expect("not empty");
+        let largest = max(&mut expected.as_slice().iter().map(|x| x.abs()));
+        let difference =
+            max(&mut expected.as_slice().iter().zip(found.as_slice()).map(|(a, b)| (a - b).abs()));
         let relative = if largest > 0.0 { difference / largest } else { difference };
         let allowed = if name.starts_with("grad.") { tolerance.gradients } else { tolerance.values };
         assert!(

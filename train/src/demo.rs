@@ -48,8 +48,7 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
             let run = RunFolder::open(out)?;
             prediction_sheet(&run.path("samples/predictions.png"), &samples, &maps)?;
             affinity_sheet(&run.path("samples/affinity.png"), &detector, &samples[0])?;
-            println!("{}", crate::cli::kinds_table(&summary));
-            println!("{}", summary.line());
+            print!("{}", crate::cli::kinds_table(&summary));
             let at = out.display();
             println!(
                 "pictures:  {at}/samples/predictions.png  RGB, depth, truth, prediction of unseen scenes"

@@ -7,7 +7,7 @@ use crate::run_folder::{Record, RunFolder};
 use crate::source::Inputs;
 use anyhow::{Context, Result};
 use autograd::{Ctx, Tensor, Var};
-use cda::{CdaConfig, affinity, cross_affinity, cross_diffusion};
+use cda::{CdaConfig, affinity, cross_attention_map, cross_diffusion};
 use data::{Batch, Sample, transform};
 use image::RgbImage;
 use ndarray::{Array2, ArrayView2};
@@ -71,7 +71,7 @@ pub fn affinity_sheet(path: &Path, detector: &Detector, sample: &Sample) -> Resu
     let (p_r, p_d) = (affinity(&r), affinity(&d));
     let config = CdaConfig::default();
     let x = cross_diffusion((&p_r, &p_d), (&r, &d), &config);
-    let ca = cross_affinity(&r, &d);
+    let ca = cross_attention_map(&r, &d);
 
     let query = middle_cell(sample.mask.view(), level.grid);
     let tile = |label: &str, map: &Var| -> Result<Tile> {

@@ -372,7 +372,7 @@ impl Trainer {
         if let Some(limit) = self.max_steps {
             state.metadata.insert("max_steps".to_owned(), limit.to_string());
         }
-        state.write(&self.run.path("last.state.safetensors"))?;
+        state.write(self.run.path("last.state.safetensors"))?;
         Ok(())
     }
 

@@ -5,11 +5,10 @@
 
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::gemm::matrix;
+use super::gemm::{matrix, product};
 
 /// Elements of a column matrix: 512 KiB of `f32`, half of a common L2 cache.
 const TILE: usize = 128 * 1024;
@@ -69,10 +68,10 @@ pub(crate) fn conv2d<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T]) -> Vec<T> {
         let n = y.dim().1;
         if is_pointwise(g) {
             let x = matrix(x, d.k, d.pixels_in, false);
-            general_mat_mul(T::one(), &w, &x.slice(s![.., first..first + n]), T::zero(), &mut y);
+            product(T::one(), w, x.slice(s![.., first..first + n]), T::zero(), &mut y);
         } else {
             im2col(g, x, first, n, col);
-            general_mat_mul(T::one(), &w, &matrix(col, d.k, n, false), T::zero(), &mut y);
+            product(T::one(), w, matrix(col, d.k, n, false), T::zero(), &mut y);
         }
     });
     y
@@ -91,7 +90,7 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
             matrix(&dy[i * d.cout * d.pixels_out..][..d.cout * d.pixels_out], d.cout, d.pixels_out, false);
         if is_pointwise(g) {
             let mut dx = ArrayViewMut2::from_shape((d.cin, d.pixels_in), dx).expect("sizes agree");
-            general_mat_mul(T::one(), &w, &dy, T::zero(), &mut dx);
+            product(T::one(), w, dy, T::zero(), &mut dx);
             return;
         }
         for first in (0..d.pixels_out).step_by(d.tile) {
@@ -99,7 +98,7 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
             col.clear();
             col.resize(d.k * n, T::zero());
             let mut dcol = ArrayViewMut2::from_shape((d.k, n), &mut col[..]).expect("sizes agree");
-            general_mat_mul(T::one(), &w, &dy.slice(s![.., first..first + n]), T::zero(), &mut dcol);
+            product(T::one(), w, dy.slice(s![.., first..first + n]), T::zero(), &mut dcol);
             col2im(g, col, first, n, dx);
         }
     });
@@ -151,14 +150,14 @@ fn add_dw<T: Real>(
 ) {
     if is_pointwise(g) {
         let xt = matrix(x, d.pixels_in, d.k, true);
-        general_mat_mul(T::one(), &dy, &xt, T::one(), &mut dw);
+        product(T::one(), dy, xt, T::one(), &mut dw);
         return;
     }
     for first in (0..d.pixels_out).step_by(d.tile) {
         let n = d.tile.min(d.pixels_out - first);
         im2col(g, x, first, n, col);
         let colt = matrix(col, n, d.k, true);
-        general_mat_mul(T::one(), &dy.slice(s![.., first..first + n]), &colt, T::one(), &mut dw);
+        product(T::one(), dy.slice(s![.., first..first + n]), colt, T::one(), &mut dw);
     }
 }
 

@@ -1,0 +1,143 @@
+//! Fused ops equal the same mathematics composed of simpler ops, in values and in all gradients (f64). The composed
+//! versions are the bridge for readers: they show what a fused kernel computes.
+
+use autograd::ops::conv::ConvOptions;
+use autograd::ops::loss::CrossEntropy;
+use autograd::random::Key;
+use autograd::{Indices, Tape, Tensor, Var};
+
+type Function = fn(&[Var<f64>]) -> Var<f64>;
+
+/// Runs both on the same random inputs with the same random cotangent and compares everything to 1e-12 of its size.
+fn equal(what: &str, shapes: &[&[usize]], fused: Function, composed: Function) {
+    let run = |f: Function| -> Vec<Tensor<f64>> {
+        let tape = Tape::new();
+        let draw = |(i, shape): (usize, &&[usize])| tape.leaf(Tensor::randn(shape, Key::default(), i as u64));
+        let inputs: Vec<Var<f64>> = shapes.iter().enumerate().map(draw).collect();
+        let y = f(&inputs);
+        let grads = y.backward_with(Tensor::randn(y.shape(), Key::default(), 99));
+        let gradients = inputs.iter().map(|x| grads.of(x).expect("every input matters").clone());
+        [y.value().clone()].into_iter().chain(gradients).collect()
+    };
+    for (i, (a, b)) in run(fused).iter().zip(run(composed)).enumerate() {
+        assert_eq!(a.shape(), b.shape(), "{what}: result {i}");
+        let largest = b.as_slice().iter().fold(0.0f64, |max, x| max.max(x.abs()));
+        for (a, b) in a.as_slice().iter().zip(b.as_slice()) {
+            assert!((a - b).abs() <= 1e-12 * (1.0 + largest), "{what}: result {i}: {a} fused, {b} composed");
+        }
+    }
+}
+
+#[test]
+fn softmax_is_exponentials_over_their_sum() {
+    equal(
+        "softmax",
+        &[&[3, 5, 7]],
+        |x| x[0].softmax(1),
+        |x| {
+            let e = x[0].exp();
+            e.div(&e.sum(&[1], true))
+        },
+    );
+    equal("log_softmax", &[&[4, 6]], |x| x[0].log_softmax(-1), |x| x[0].softmax(-1).log());
+    equal("logsumexp", &[&[4, 6]], |x| x[0].logsumexp(0, false), |x| x[0].exp().sum(&[0], false).log());
+}
+
+/// (x − μ)/√(σ² + eps) over the axes, μ and σ² kept.
+fn standardised(x: &Var<f64>, axes: &[isize]) -> Var<f64> {
+    let centred = x.sub(&x.mean(axes, true));
+    centred.div(&centred.mul(&centred).mean(axes, true).add_scalar(1e-5).sqrt())
+}
+
+#[test]
+fn norms_are_means_and_variances() {
+    equal(
+        "layer_norm",
+        &[&[2, 3, 8], &[8], &[8]],
+        |x| x[0].layer_norm(8, (Some(&x[1]), Some(&x[2])), 1e-5),
+        |x| standardised(&x[0], &[-1]).mul(&x[1]).add(&x[2]),
+    );
+    equal(
+        "group_norm",
+        &[&[2, 6, 4], &[6], &[6]],
+        |x| x[0].group_norm(3, (Some(&x[1]), Some(&x[2])), 1e-5),
+        |x| {
+            let rows = standardised(&x[0].reshape(&[2, 3, 8]), &[-1]).reshape(&[2, 6, 4]);
+            rows.mul(&x[1].reshape(&[6, 1])).add(&x[2].reshape(&[6, 1]))
+        },
+    );
+    equal(
+        "batch_norm",
+        &[&[3, 4, 5, 2], &[4], &[4]],
+        |x| x[0].batch_norm((Some(&x[1]), Some(&x[2])), 1e-5).0,
+        |x| {
+            let channel = |p: &Var<f64>| p.reshape(&[4, 1, 1]);
+            standardised(&x[0], &[0, 2, 3]).mul(&channel(&x[1])).add(&channel(&x[2]))
+        },
+    );
+    equal(
+        "var",
+        &[&[3, 7]],
+        |x| x[0].var(&[1], 1, false),
+        |x| {
+            let centred = x[0].sub(&x[0].mean(&[1], true));
+            centred.mul(&centred).sum(&[1], false).mul_scalar(1.0 / 6.0)
+        },
+    );
+}
+
+#[test]
+fn a_linear_layer_is_a_product_and_a_sum() {
+    equal(
+        "linear",
+        &[&[2, 3, 5], &[4, 5], &[4]],
+        |x| x[0].linear(&x[1], Some(&x[2])),
+        |x| x[0].matmul(&x[1].transpose(0, 1)).add(&x[2]),
+    );
+}
+
+#[test]
+fn a_convolution_is_a_product_with_unfolded_windows() {
+    const OPTIONS: ConvOptions = ConvOptions { stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 1 };
+    equal(
+        "conv2d",
+        &[&[2, 3, 7, 8], &[4, 3, 3, 2], &[4]],
+        |x| x[0].conv2d(&x[1], Some(&x[2]), OPTIONS),
+        |x| {
+            let columns = x[0].unfold([3, 2], OPTIONS.stride, OPTIONS.padding, OPTIONS.dilation); // [2, 18, L]
+            let y = x[1].reshape(&[4, 18]).matmul(&columns); // [2, 4, L]
+            y.add(&x[2].reshape(&[4, 1])).reshape(&[2, 4, 4, 10])
+        },
+    );
+    equal(
+        "avg_pool2d",
+        &[&[2, 3, 6, 6]],
+        |x| x[0].avg_pool2d([3, 2], [3, 2], [0, 0]),
+        |x| x[0].unfold([3, 2], [3, 2], [0, 0], [1, 1]).reshape(&[2, 3, 6, 2, 3]).mean(&[2], false),
+    );
+}
+
+#[test]
+fn cross_entropy_is_minus_the_log_of_a_probability() {
+    equal(
+        "cross_entropy",
+        &[&[3, 4]],
+        |x| x[0].cross_entropy(&Indices::new(vec![2, 0, 1], &[3]), CrossEntropy::default()),
+        |x| x[0].softmax(1).gather(1, &Indices::new(vec![2, 0, 1], &[3, 1])).log().mean_all().neg(),
+    );
+    equal(
+        "bce_with_logits",
+        &[&[3, 4]],
+        |x| x[0].bce_with_logits(&thirds(), None, None, autograd::ops::Reduction::Mean),
+        |x| {
+            let (p, t) = (x[0].sigmoid(), thirds());
+            let rest = p.neg().add_scalar(1.0).log().mul(&t.neg().add_scalar(1.0));
+            t.mul(&p.log()).add(&rest).mean_all().neg()
+        },
+    );
+}
+
+/// Targets between 0 and 1.
+fn thirds() -> Var<f64> {
+    Var::constant(Tensor::from_fn(&[3, 4], |i| (i % 4) as f64 / 3.0))
+}

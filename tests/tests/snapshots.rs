@@ -1,0 +1,164 @@
+//! Locks the numerics of the small detector in every variant: a change of any weight's initial value, op, gradient or
+//! optimiser shows here as a line of text that differs.
+//!
+//! Everything is computed in `f64` and printed to nine digits, so the texts hold on any CPU. After an intended change:
+//! `INSTA_UPDATE=always cargo test -p tests --test snapshots`, then read the difference before committing it.
+
+use autograd::optim::Optimizer;
+use autograd::random::Key;
+use autograd::{Ctx, Params, Tensor, Var};
+use cda::{CdaConfig, FusionKind, Steps};
+use models::{SodOutput, TinyConfig, TinySod};
+use std::fmt::Write;
+use train::losses::detection_loss;
+
+/// Side of the pictures: 6×6 and 3×3 tokens.
+const SIZE: usize = 48;
+const BATCH: usize = 2;
+
+/// Values of a function of (row, column, plane), `[B, channels, S, S]`; planes count through batch and channels.
+fn pictures(channels: usize, f: impl Fn(f64, f64, f64) -> f64) -> Var<f64> {
+    Var::constant(Tensor::from_fn(&[BATCH, channels, SIZE, SIZE], |e| {
+        let (row, column, plane) = (e / SIZE % SIZE, e % SIZE, e / (SIZE * SIZE));
+        f(row as f64, column as f64, plane as f64)
+    }))
+}
+
+/// Stripes in another direction for every colour, a slope in the depth, and a disc that is to be found in both.
+struct Batch {
+    rgb: Var<f64>,
+    depth: Var<f64>,
+    truth: Var<f64>,
+}
+
+impl Batch {
+    fn new() -> Batch {
+        let disc = |row: f64, column: f64, picture: f64| {
+            let distance = (row - 24.0).hypot(column - 18.0 - 10.0 * picture);
+            if distance < 12.0 { 1.0 } else { 0.0 }
+        };
+        Batch {
+            rgb: pictures(3, |row, column, plane| {
+                (0.3 * row + (0.2 + 0.1 * plane) * column).sin() + disc(row, column, (plane / 3.0).floor())
+            }),
+            depth: pictures(1, |row, column, plane| row / 48.0 + 0.5 * disc(row, column, plane)),
+            truth: pictures(1, disc),
+        }
+    }
+}
+
+/// Mean, spread (standard deviation) and first values, to nine digits.
+fn describe(text: &mut String, name: &str, tensor: &Tensor<f64>) {
+    let values = tensor.as_slice();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let spread = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+    let first: Vec<String> = values.iter().take(4).map(|x| format!("{x:.8e}")).collect();
+    writeln!(text, "{name} {:?}", tensor.shape()).unwrap();
+    writeln!(text, "  mean {mean:.8e}  spread {spread:.8e}").unwrap();
+    writeln!(text, "  first {}", first.join(" ")).unwrap();
+}
+
+fn describe_output(text: &mut String, output: &SodOutput<f64>) {
+    describe(text, "logits", output.logits.value());
+    for (i, side) in output.sides.iter().enumerate() {
+        describe(text, &format!("side {i}"), side.value());
+    }
+    for (i, level) in output.levels.iter().enumerate() {
+        describe(text, &format!("tokens {i}, grid {:?}", level.grid), level.x.value());
+    }
+}
+
+/// The network at the start, the loss before each of `steps` updates, and the network in inference afterwards.
+fn run(config: &TinyConfig, steps: usize) -> String {
+    let batch = Batch::new();
+    let (mut params, network) = Params::<f64>::build(1, |scope| TinySod::new(scope, config));
+    let network = network.unwrap();
+    let mut optimizer = Optimizer::adamw([0.9, 0.999], 1e-8, 0.01);
+    let (mut text, mut losses) = (String::new(), String::new());
+    writeln!(text, "parameters {}", params.num_learned()).unwrap();
+    for step in 0..steps {
+        let ctx = Ctx::train(&params, Key { seed: 1, epoch: 0, step: step as u64 });
+        let output = network.forward(&ctx, &batch.rgb, &batch.depth);
+        if step == 0 {
+            describe_output(&mut text, &output);
+        }
+        let loss = detection_loss(&output, &batch.truth);
+        writeln!(losses, "  {:.8e}", loss.value().item().unwrap()).unwrap();
+        let grads = loss.backward();
+        for (id, value) in ctx.finish() {
+            params.set(id, value);
+        }
+        optimizer.step(&mut params, &grads, 1e-3);
+    }
+    write!(text, "losses\n{losses}").unwrap();
+    let trained = network.forward(&Ctx::eval(&params), &batch.rgb, &batch.depth);
+    describe(&mut text, "logits in inference, trained", trained.logits.value());
+    text
+}
+
+#[track_caller]
+fn assert_snapshot(name: &str, config: &TinyConfig, steps: usize) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, run(config, steps)));
+}
+
+/// Two losses of another kind of fusion.
+#[track_caller]
+fn assert_fusion(name: &str, fusion: FusionKind) {
+    assert_snapshot(name, &TinyConfig { fusion, ..TinyConfig::default() }, 2);
+}
+
+/// Two losses with another number of diffusion steps.
+#[track_caller]
+fn assert_steps(name: &str, steps: Steps) {
+    let cda = CdaConfig { steps, ..CdaConfig::default() };
+    assert_snapshot(name, &TinyConfig { cda, ..TinyConfig::default() }, 2);
+}
+
+#[test]
+fn cda_as_released() {
+    assert_snapshot("cda", &TinyConfig::default(), 10);
+}
+
+#[test]
+fn cda_with_three_steps() {
+    assert_steps("cda_3_steps", Steps::Finite(3));
+}
+
+#[test]
+fn cda_at_the_fixed_point() {
+    assert_steps("cda_fixed_point", Steps::Infinite);
+}
+
+#[test]
+fn cda_of_the_paper() {
+    assert_fusion("cda_paper", FusionKind::CdaPaper);
+}
+
+#[test]
+fn block_of_the_figure() {
+    let config = TinyConfig { joint_norm: false, third_branch: false, ..TinyConfig::default() };
+    assert_snapshot("separate_norms_no_third_branch", &config, 2);
+}
+
+#[test]
+fn cross_attention() {
+    assert_fusion("ca", FusionKind::Ca);
+}
+
+#[test]
+fn cross_attention_then_diffusion() {
+    assert_fusion("ca_cda", FusionKind::CaCda);
+}
+
+#[test]
+fn concatenation() {
+    assert_fusion("concat", FusionKind::Concat);
+}
+
+#[test]
+fn sum() {
+    assert_fusion("sum", FusionKind::Sum);
+}

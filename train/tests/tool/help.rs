@@ -1,0 +1,36 @@
+//! `--help` of every command.
+
+use crate::desk::Desk;
+
+/// Every command with the options it must explain.
+const COMMANDS: [(&str, &[&str]); 13] = [
+    ("demo", &["--out", "--steps"]),
+    ("config", &[]),
+    ("check", &["--depth-format"]),
+    ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
+    ("predict", &["--run", "--weights", "--rgb", "--depth", "--out", "--depth-format"]),
+    ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
+    ("inspect", &[]),
+    ("synth", &["--out", "--count", "--seed", "--first", "--size"]),
+    ("import-depth", &["--out", "--format"]),
+    ("replay", &["--out", "--dtype", "--path", "--device"]),
+    ("bench gemm", &["--m", "--k", "--n", "--batch", "--repeat", "--json"]),
+    ("bench block", &["--batch", "--tokens", "--dim", "--heads", "--path", "--repeat", "--device", "--json"]),
+    ("", &[]),
+];
+
+#[test]
+fn every_option_has_a_line_that_explains_it() {
+    let desk = Desk::new();
+    for (command, options) in COMMANDS {
+        let help = desk.ok(&format!("{command} -h"));
+        for option in options.iter().chain(&["--threads"]) {
+            let mut lines = help.lines().skip_while(|line| line.split_whitespace().next() != Some(option));
+            let line = lines.next().unwrap_or_else(|| panic!("{command}: {option} is missing"));
+            // The explanation stands behind the option after a gap, or below it where there is no room.
+            let behind = line.trim().split_once("  ").map_or("", |(_, text)| text.trim());
+            let text = if behind.is_empty() { lines.next().unwrap_or_default().trim() } else { behind };
+            assert!(text.starts_with(char::is_uppercase), "{command}: {line}");
+        }
+    }
+}

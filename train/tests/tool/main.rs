@@ -1,0 +1,20 @@
+//! The tool as a user types it, and the promises it makes: resumed = uninterrupted, one thread = eight, nothing lost.
+
+mod bench;
+mod check;
+mod checkpointing;
+mod config;
+mod demo;
+mod depth;
+mod desk;
+mod folder_run;
+mod help;
+mod mistakes;
+mod nothing_lost;
+mod predict;
+mod replay;
+mod resume;
+mod run_files;
+mod same_bits;
+mod score;
+mod stop;

@@ -1,0 +1,73 @@
+//! What a run has saved survives whatever goes wrong after it.
+
+use crate::desk::{Desk, metrics, tiny};
+
+const FILES: [&str; 4] = ["config.toml", "last.safetensors", "best.safetensors", "last.state.safetensors"];
+
+fn contents(desk: &Desk, run: &str) -> Vec<Vec<u8>> {
+    FILES.iter().map(|file| desk.read(&format!("{run}/{file}"))).collect()
+}
+
+#[test]
+fn a_run_that_cannot_start_does_not_touch_the_run_before_it() {
+    let desk = Desk::new();
+    desk.ok("train tiny.toml --steps 1 --out run");
+    let before = contents(&desk, "run");
+    desk.refuses("train tiny.toml --set data.validation=[] --out run");
+    desk.refuses("train tiny.toml --set model.num_heads=3 --out run");
+    assert!(contents(&desk, "run") == before);
+    // One that can takes its place.
+    desk.ok("train tiny.toml --steps 1 --seed 2 --out run");
+    assert!(contents(&desk, "run") != before);
+}
+
+#[test]
+fn a_diverging_run_names_the_update_and_keeps_its_checkpoint() {
+    let desk = Desk::new();
+    desk.ok("train tiny.toml --steps 5 --out run");
+    let before = contents(&desk, "run");
+    // As if the learning rate had been absurd from the sixth update on.
+    let mut state = autograd::checkpoint::TensorFile::read(desk.path("run/last.state.safetensors")).unwrap();
+    let config = tiny(&["train.lr=1e30"]).to_toml();
+    state.metadata.insert("config".to_owned(), config);
+    state.write(desk.path("run/last.state.safetensors")).unwrap();
+    let error = desk.refuses("train --resume --out run --steps 10");
+    assert!(error.starts_with("update 7: the loss is NaN"), "{error}");
+    assert!(error.contains("first bad gradient: stem_r.0.conv.weight"), "{error}");
+    assert!(error.contains("What was saved before is intact") && error.contains("train.lr"), "{error}");
+    assert!(contents(&desk, "run")[1..3] == before[1..3]);
+    let last = metrics(&desk.path("run/metrics.jsonl")).pop().unwrap();
+    assert_eq!(last["step"], 6, "the update that failed is not on record");
+}
+
+#[test]
+fn a_picture_that_breaks_in_the_middle_is_named_and_costs_no_updates() {
+    let desk = Desk::new();
+    desk.ok("synth sod --out set --count 20 --size 32");
+    desk.write("files.toml", tiny(&["data.train=[{folder={path=\"set\",depth=\"near-bright\"}}]"]).to_toml());
+    desk.ok("train files.toml --out straight");
+
+    // The file keeps its header, so that it is found when its batch comes.
+    let stem = desk.text("set/kinds.csv").lines().nth(9).unwrap().split(',').next().unwrap().to_owned();
+    let picture = format!("set/RGB/{stem}.jpg");
+    let bytes = desk.read(&picture);
+    desk.write(&picture, &bytes[..bytes.len() * 2 / 3]);
+    let error = desk.refuses("train files.toml --out broken");
+    assert!(error.starts_with("stopped after update "), "{error}");
+    assert!(error.contains(&picture) && error.contains("--resume"), "{error}");
+
+    desk.write(&picture, &bytes);
+    desk.ok("train --resume --out broken");
+    assert!(contents(&desk, "straight") == contents(&desk, "broken"));
+}
+
+#[test]
+fn the_number_of_updates_asked_for_survives_an_interruption() {
+    let desk = Desk::new();
+    desk.ok("train tiny.toml --steps 7 --out run");
+    let before = contents(&desk, "run");
+    // Nothing is left to do: without its --steps it would go on to the tenth update.
+    desk.ok("train --resume --out run");
+    assert!(contents(&desk, "run") == before);
+    assert_eq!(metrics(&desk.path("run/metrics.jsonl")).pop().unwrap()["step"], 7);
+}

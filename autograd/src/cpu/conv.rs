@@ -95,8 +95,7 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
         }
         for first in (0..d.pixels_out).step_by(d.tile) {
             let n = d.tile.min(d.pixels_out - first);
-            col.clear();
-            col.resize(d.k * n, T::zero());
+            col.resize(d.k * n, T::zero()); // what is left of the last tile is overwritten
             let mut dcol = ArrayViewMut2::from_shape((d.k, n), &mut col[..]).expect("sizes agree");
             product(T::one(), w, dy.slice(s![.., first..first + n]), T::zero(), &mut dcol);
             col2im(g, col, first, n, dx);
@@ -228,14 +227,16 @@ impl Segment {
 fn im2col<T: Real>(g: &Conv2dGeometry, x: &[T], first: usize, n: usize, col: &mut Vec<T>) {
     let [h, w] = g.input;
     let step = g.stride[1];
-    col.clear();
     col.resize(g.in_channels / g.groups * g.kernel[0] * g.kernel[1] * n, T::zero());
     for_segments(g, first, n, |seg| {
         let (start, end) = seg.inside(g);
+        let run = &mut col[seg.k * n + seg.at..][..seg.len];
+        run[..start].fill(T::zero()); // the padding
+        run[end..].fill(T::zero());
         if start == end {
             return;
         }
-        let target = &mut col[seg.k * n + seg.at + start..seg.k * n + seg.at + end];
+        let target = &mut run[start..end];
         let source = (seg.channel * h + seg.y as usize) * w + (seg.x + (start * step) as isize) as usize;
         if step == 1 {
             target.copy_from_slice(&x[source..source + target.len()]);

@@ -3,13 +3,15 @@
 use crate::device::{DeviceError, Reduce};
 use crate::params::{ParamId, Params};
 use crate::real::Real;
-use crate::tape::Var;
+use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
 /// Gradients of one backward sweep.
 ///
 /// PyTorch equivalent: the `.grad` fields, as a value of their own: nothing to zero, nothing to overwrite by accident.
 pub struct Grads<T: Real = f32> {
+    /// Where the leaves' lines are counted.
+    tape: Tape<T>,
     leaves: Vec<Leaf<T>>,
 }
 
@@ -24,17 +26,22 @@ struct Leaf<T: Real> {
 
 impl<T: Real> Grads<T> {
     /// From (line, gradient) of every leaf reached, last line first, and (id, line) of the parameters on the tape.
-    pub(crate) fn new(leaves: Vec<(usize, Tensor<T>)>, params: &[(ParamId, usize)]) -> Grads<T> {
+    pub(crate) fn new(
+        tape: Tape<T>,
+        leaves: Vec<(usize, Tensor<T>)>,
+        params: &[(ParamId, usize)],
+    ) -> Grads<T> {
         let leaf = |(line, gradient): (usize, Tensor<T>)| {
             let found = params.binary_search_by_key(&line, |&(_, place)| place).ok();
             Leaf { line: Some(line), param: found.map(|i| params[i].0), gradient }
         };
-        Grads { leaves: leaves.into_iter().rev().map(leaf).collect() }
+        Grads { tape, leaves: leaves.into_iter().rev().map(leaf).collect() }
     }
 
-    /// Gradient of a leaf, or `None` if the result does not depend on it.
+    /// Gradient of a leaf, or `None` if the result does not depend on it. Panics for a leaf of another tape.
+    #[track_caller]
     pub fn of(&self, leaf: &Var<T>) -> Option<&Tensor<T>> {
-        let line = Some(leaf.line()?);
+        let line = Some(leaf.line_on(&self.tape)?);
         self.leaves.iter().find(|leaf| leaf.line == line).map(|leaf| &leaf.gradient)
     }
 

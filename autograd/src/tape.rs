@@ -214,11 +214,15 @@ impl<T: Real> Var<T> {
                 }
             }
         }
-        Grads::new(leaves, &params)
+        Grads::new(tape.clone(), leaves, &params)
     }
 
-    /// Line of this value on its tape.
-    pub(crate) fn line(&self) -> Option<usize> {
-        self.node.as_ref().map(|(_, line)| *line)
+    /// Line of this value on `tape`; `None` for a constant. Panics for a value of another tape.
+    #[track_caller]
+    pub(crate) fn line_on(&self, tape: &Tape<T>) -> Option<usize> {
+        self.node.as_ref().map(|(own, line)| {
+            assert!(Rc::ptr_eq(&own.0, &tape.0), "the value is on another tape than these gradients");
+            *line
+        })
     }
 }

@@ -62,6 +62,7 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
             println!(
                 "           mutualformer config demo > my.toml; mutualformer train my.toml --set model.fusion=ca"
             );
+            println!("{}", summary.line());
         }
     }
     Ok(())

@@ -8,8 +8,14 @@ use train::detector::Detector;
 use train::losses::detection_loss;
 use train::source::{Dataset, Inputs};
 
-/// Gradients by name, and running statistics after the pass.
-fn one_pass(checkpointing: bool) -> (Vec<(String, Tensor)>, Vec<(usize, Tensor)>) {
+/// What a pass forward and back leaves.
+struct Pass {
+    gradients: Vec<(String, Tensor)>,
+    /// New values of running statistics, by the buffers' places.
+    statistics: Vec<(usize, Tensor)>,
+}
+
+fn one_pass(checkpointing: bool) -> Pass {
     let config = tiny(&["model.attn_drop=0.3", &format!("train.checkpointing={checkpointing}")]);
     let detector = Detector::new(&config).unwrap();
     let data = Dataset::open(&config.data.train, 32).unwrap();
@@ -21,21 +27,21 @@ fn one_pass(checkpointing: bool) -> (Vec<(String, Tensor)>, Vec<(usize, Tensor)>
     let ids = detector.params.ids();
     let gradients =
         ids.filter_map(|id| Some((detector.params.name(id).to_owned(), grads.param(id)?.clone()))).collect();
-    (gradients, ctx.finish().into_iter().map(|(id, value)| (id.index(), value)).collect())
+    let statistics = ctx.finish().into_iter().map(|(id, value)| (id.index(), value)).collect();
+    Pass { gradients, statistics }
 }
 
 #[test]
 fn gradients_and_running_statistics_are_the_same_bits() {
     let (plain, checkpointed) = (one_pass(false), one_pass(true));
-    assert!(plain.0.len() > 90 && plain.0.len() == checkpointed.0.len());
-    for ((name, one), (other_name, other)) in plain.0.iter().zip(&checkpointed.0) {
+    assert!(plain.gradients.len() > 90 && plain.gradients.len() == checkpointed.gradients.len());
+    for ((name, one), (other_name, other)) in plain.gradients.iter().zip(&checkpointed.gradients) {
         assert_eq!(name, other_name);
         assert!(one.as_slice() == other.as_slice(), "{name}");
     }
     // Each batch norm notes its three buffers once.
-    assert_eq!(plain.1.len(), 3 * 15);
-    assert_eq!(plain.1.len(), checkpointed.1.len());
-    for ((one_id, one), (other_id, other)) in plain.1.iter().zip(&checkpointed.1) {
+    assert_eq!((plain.statistics.len(), checkpointed.statistics.len()), (3 * 15, 3 * 15));
+    for ((one_id, one), (other_id, other)) in plain.statistics.iter().zip(&checkpointed.statistics) {
         assert!(one_id == other_id && one.as_slice() == other.as_slice(), "buffer {one_id}");
     }
 }

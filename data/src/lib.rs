@@ -2,7 +2,7 @@
 //!
 //! Everything here ends in a [`Sample`]: one RGB-D picture with the mask of its salient object. Samples come from
 //! files ([`layout`], read by [`image_io`], their depth brought to one convention by [`depth`]) or are drawn
-//! ([`scenes`]). They are varied ([`augment`]), resized ([`transform`]) and stacked into batches by background threads
+//! ([`scenes`]). They are varied ([`augment()`]), resized ([`transform`]) and stacked into batches by background threads
 //! ([`loader`]), in an order that no thread can influence.
 
 pub mod augment;

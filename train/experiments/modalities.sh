@@ -13,6 +13,7 @@ for seed in 1 2 3; do
         [[ -f $run/summary.json ]] && continue
         echo "== $run"
         "$tool" train demo --out "$run" --seed "$seed" --set model.modality="$modality" --set train.epochs=8
+        [[ -f $run/summary.json ]] || exit 130  # interrupted
     done
 done
 cargo run --release --quiet -p train --example summarise -- runs/modalities

@@ -69,7 +69,7 @@ fn estimate(config: &Config, scratch: &Path) -> Result<()> {
     let updates = trainer.total_steps();
     println!("network: {} parameters", trainer.detector().params.num_learned());
     println!(
-        "time: {updates} updates of {seconds:.2} s each, about {} on this machine (without validation)",
+        "time: {updates} updates of {seconds:.2} s each, about {} on this machine (without loading and validation)",
         duration(updates as f64 * seconds)
     );
     match peak_mb() {

@@ -1,5 +1,6 @@
 //! Pictures of a run: curves over training, sheets of predictions, affinities over a scene.
 
+use crate::config::ModelConfig;
 use crate::detector::Detector;
 use crate::picture::{Tile, grey_picture, grid, heat_overlay, rgb_picture};
 use crate::plots::{Series, line_plot};
@@ -7,7 +8,7 @@ use crate::run_folder::{Record, RunFolder};
 use crate::source::Inputs;
 use anyhow::{Context, Result};
 use autograd::{Ctx, Tensor, Var};
-use cda::{CdaConfig, affinity, cross_attention_map, cross_diffusion};
+use cda::{affinity, cross_attention_map, cross_diffusion};
 use data::{Batch, Sample, transform};
 use image::RgbImage;
 use ndarray::{Array2, ArrayView2};
@@ -69,8 +70,8 @@ pub fn affinity_sheet(path: &Path, detector: &Detector, sample: &Sample) -> Resu
     let level = &detector.forward(&ctx, &inputs).levels[0];
     let (r, d) = detector.net.block(0).projections(&ctx, &level.x);
     let (p_r, p_d) = (affinity(&r), affinity(&d));
-    let config = CdaConfig::default();
-    let x = cross_diffusion((&p_r, &p_d), (&r, &d), &config);
+    let ModelConfig::Tiny(model) = &detector.config.model;
+    let x = cross_diffusion((&p_r, &p_d), (&r, &d), &model.cda);
     let ca = cross_attention_map(&r, &d);
 
     let query = middle_cell(sample.mask.view(), level.grid);
@@ -118,7 +119,7 @@ fn middle_cell(mask: ArrayView2<f32>, grid: [usize; 2]) -> (usize, usize) {
     nearest.map_or((grid[0] / 2, grid[1] / 2), cell)
 }
 
-/// Doubles small pictures so that labels fit over them.
+/// Enlarges small pictures to about 192 pixels by a whole factor, so that labels fit over them.
 fn enlarge(picture: &RgbImage) -> RgbImage {
     let factor = (192 / picture.width().max(1)).max(1);
     let (width, height) = (picture.width() * factor, picture.height() * factor);

@@ -74,7 +74,8 @@ impl RunFolder {
     /// The folder for a new run: one that is missing, empty or an earlier run's; refuses what is something else.
     /// Nothing is touched before [`RunFolder::start`].
     pub fn create(root: &Path) -> Result<RunFolder> {
-        if root.join("config.toml").exists() || !root.exists() || is_empty(root)? {
+        let is_run = ["config.toml", "metrics.jsonl"].iter().all(|name| root.join(name).exists());
+        if is_run || !root.exists() || is_empty(root)? {
             return Ok(RunFolder { root: root.to_owned() });
         }
         bail!("{} exists and is not a run's folder; choose another with --out", root.display())
@@ -84,21 +85,20 @@ impl RunFolder {
     pub fn start(&self, config: &str) -> Result<()> {
         for folder in ["plots", "samples"] {
             let folder = self.path(folder);
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)
+                    .with_context(|| format!("cannot clear {}", folder.display()))?;
+            }
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        for old in [
-            "metrics.jsonl",
-            "summary.json",
-            "last.state.safetensors",
-            "best.safetensors",
-            "last.safetensors",
-        ] {
+        for old in ["summary.json", "last.state.safetensors", "best.safetensors", "last.safetensors"] {
             let path = self.path(old);
             if path.exists() {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
         }
+        self.write("metrics.jsonl", "")?;
         self.write("config.toml", config)
     }
 

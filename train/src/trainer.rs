@@ -42,7 +42,7 @@ pub struct Summary {
     pub seconds: f64,
     /// Largest resident set in MiB, where the system tells.
     pub peak_mb: Option<f64>,
-    /// S-measure by kind of scene, where the test set consists of procedural scenes.
+    /// Scores by kind of scene, where the test set consists of procedural scenes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, KindSummary>,
 }
@@ -251,19 +251,29 @@ impl Trainer {
                     return Ok(Outcome::Interrupted);
                 }
             }
-            self.at = Position { epoch: self.at.epoch + 1, batch: 0, ..self.at };
-            let line = self.validate()?;
+            // Before the validation, which reads files and may fail: the epoch's updates are not lost with it.
+            self.save_state()?;
+            // A limit on the updates may end an epoch early; its rest is left for a resumption with a higher limit.
+            let complete = self.batches_left() < config.accumulate;
+            let line = self.validate(complete)?;
             bar.suspend(|| eprintln!("{line}"));
+            if !complete {
+                break;
+            }
         }
         bar.finish_and_clear();
         self.finish(start)
     }
 
-    /// Scores the validation set, keeps the best weights, saves the state.
-    fn validate(&mut self) -> Result<String> {
+    /// Scores the validation set, keeps the best weights, moves on to the next epoch if this one is `complete`, saves
+    /// the state.
+    fn validate(&mut self, complete: bool) -> Result<String> {
         let evaluated = self.evaluated();
         let scores = average(&evaluated.evaluate(&self.validation)?);
-        let Position { epoch, step, .. } = self.at;
+        let (epoch, step) = (self.at.epoch + 1, self.at.step);
+        if complete {
+            self.at = Position { epoch, batch: 0, step };
+        }
         let (structure, max_f, max_e, mae) = (scores.structure, scores.max_f, scores.max_e, scores.mae);
         self.run.log(&[Record::Validation { step, epoch, structure, max_f, max_e, mae }])?;
         if structure > self.best {

@@ -39,13 +39,16 @@ fn mistake<R>(f: impl FnOnce() -> R) -> (String, String) {
     (message.expect("a message in words"), FILE.lock().unwrap().clone())
 }
 
+/// Words of the message, and what provokes it.
+type Mistake<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
+
 #[test]
 fn mistakes_are_named_at_the_callers_line() {
     let options = ConvOptions::default();
     let x = || zeros(&[1, 2, 4, 4]);
     let scope = |f: fn(&mut autograd::Scope<f64>)| Params::build(0, f);
     let in_groups = |groups| ConvOptions { groups, ..options };
-    let mistakes: Vec<(&str, Box<dyn FnOnce()>)> = vec![
+    let mistakes: Vec<Mistake> = vec![
         ("add: shapes [2] and [3] do not broadcast", Box::new(|| drop(zeros(&[2]).add(&zeros(&[3]))))),
         ("sum: axis 2 does not exist", Box::new(|| drop(zeros(&[2]).sum(&[2], false)))),
         ("mean: axis 2 does not exist", Box::new(|| drop(zeros(&[2]).mean(&[2], false)))),

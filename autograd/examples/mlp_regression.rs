@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let loss = y.mse_loss(&Var::constant(target), Reduction::Mean);
         let mut grads = loss.backward();
         grads.clip_norm(1.0)?;
-        drop(ctx); // it shares the parameters: without it they are updated in place
+        drop(ctx); // it shares the weights: while it lives, the step copies each one
         optimizer.step(&mut params, &grads, 1e-2 * schedule.factor(step as f64));
         if step % 100 == 0 || step == steps - 1 {
             println!("step {step:3}  loss {:.4}", loss.value().item()?);

@@ -10,7 +10,8 @@ use std::cell::{Cell, RefCell};
 /// What a module's `forward` needs besides its input.
 ///
 /// PyTorch equivalents: `model.train()`/`model.eval()`, `torch.no_grad()`, and the global random generator, which here is
-/// a value: the same key gives the same dropout masks whatever ran before.
+/// a value: the same key gives the same dropout masks whatever other passes ran before. Within a pass random layers are
+/// counted, so switching one off changes the masks of those after it.
 pub struct Ctx<T: Real = f32> {
     params: Params<T>,
     tape: Option<Tape<T>>,
@@ -75,6 +76,7 @@ impl<T: Real> Ctx<T> {
     }
 
     /// An input whose gradient is wanted (a constant where nothing is recorded).
+    #[track_caller]
     pub fn input(&self, value: Tensor<T>) -> Var<T> {
         match &self.tape {
             Some(tape) => tape.leaf(value),
@@ -99,14 +101,15 @@ impl<T: Real> Ctx<T> {
         self.updates.borrow_mut().push((id, value));
     }
 
-    /// Ends the pass: the noted buffer values, to be stored with [`Params::set`] in this order (later ones replace
-    /// earlier ones).
+    /// Ends the pass: the noted buffer values, to be stored with [`Params::apply`].
     pub fn finish(self) -> Vec<(ParamId, Tensor<T>)> {
         self.updates.into_inner()
     }
 
     /// Activation checkpointing: runs `f` without recording it and runs it again in the backward pass, so that only
-    /// its inputs stay in memory. Random layers replay the same masks; buffer updates count once.
+    /// its inputs stay in memory. Random layers replay the same masks; buffer updates count once. `f` must be a function
+    /// of its arguments: it must give the same result both times, and a variable it captured from outside would get no
+    /// gradient, so everything it depends on belongs into `inputs`.
     /// PyTorch equivalent: `torch.utils.checkpoint.checkpoint(f, *inputs)`.
     pub fn checkpoint(
         &self,
@@ -135,8 +138,15 @@ impl<T: Real> Ctx<T> {
         let replay = inner(Some(Tape::new()));
         self.updates.replace(plain.updates.into_inner());
         crate::tape::record("checkpoint", y.value().clone(), &all, move |dy, sink| {
-            let inputs: Vec<Var<T>> = values.into_iter().map(|value| replay.input(value)).collect();
-            let grads = f(&replay, &inputs).backward_with(dy.clone());
+            let again = |(i, value): (usize, Tensor<T>)| {
+                if sink.needs(i) { replay.input(value) } else { Var::constant(value) }
+            };
+            let inputs: Vec<Var<T>> = values.into_iter().enumerate().map(again).collect();
+            let y = f(&replay, &inputs);
+            if !y.requires_grad() {
+                return; // f detached its result
+            }
+            let grads = y.backward_with(dy.clone());
             for (i, input) in inputs.iter().enumerate() {
                 if let Some(gradient) = grads.of(input) {
                     sink.add(i, || gradient.clone());

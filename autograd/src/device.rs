@@ -8,7 +8,8 @@
 //! fails is remembered in the [`DeviceHandle`], everything after it returns placeholders without touching the device,
 //! and the first read to the host ([`Tensor::item`](crate::Tensor::item), [`Tensor::to_host`](crate::Tensor::to_host))
 //! or [`DeviceHandle::sync`] returns the error with the op's name and shapes. Training reads its loss every step, so it
-//! stops there, with its last checkpoint intact. Nothing is ever copied silently to the host.
+//! stops there, with its last checkpoint intact. Nothing clears the error: a step taken after it leaves placeholders in
+//! place of the weights, so the model must be loaded again onto a new handle. Nothing is ever copied silently to the host.
 
 use crate::random::Key;
 use std::any::Any;
@@ -62,12 +63,35 @@ pub enum Unary {
     Softplus,
     /// xᵖ; the derivative of x⁰ is 0, at 0 too
     Pow(f64),
-    /// x limited to [low, high]; the derivative is 1 inside and on the limits
+    /// x limited to [low, high]; the derivative is 1 inside, 0 on the limits and outside
     Clamp(f64, f64),
     /// x + c
     AddScalar(f64),
     /// c·x
     MulScalar(f64),
+}
+
+impl Unary {
+    /// The name in messages, which is that of the op.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unary::Neg => "neg",
+            Unary::Exp => "exp",
+            Unary::Log => "log",
+            Unary::Sqrt => "sqrt",
+            Unary::Abs => "abs",
+            Unary::Tanh => "tanh",
+            Unary::Sigmoid => "sigmoid",
+            Unary::Relu => "relu",
+            Unary::LeakyRelu(_) => "leaky_relu",
+            Unary::Gelu => "gelu",
+            Unary::Softplus => "softplus",
+            Unary::Pow(_) => "pow",
+            Unary::Clamp(..) => "clamp",
+            Unary::AddScalar(_) => "add_scalar",
+            Unary::MulScalar(_) => "mul_scalar",
+        }
+    }
 }
 
 /// Functions of two values, with broadcasting.
@@ -85,6 +109,19 @@ pub enum Binary {
     Equal,
 }
 
+impl Binary {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Sub => "sub",
+            Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Equal => "equal",
+        }
+    }
+}
+
 /// Reductions over an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduce {
@@ -94,6 +131,17 @@ pub enum Reduce {
     Max,
     /// Smallest value; NaN wins
     Min,
+}
+
+impl Reduce {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduce::Sum => "sum",
+            Reduce::Max => "max",
+            Reduce::Min => "min",
+        }
+    }
 }
 
 /// How a strided copy walks one side: element `(i₀, i₁, …)` sits at `offset + Σ iₐ·strides[a]`.
@@ -340,14 +388,14 @@ pub trait Device: Send + Sync {
     fn gather(&self, x: &Buffer, rows: &[usize], inner: usize) -> DeviceResult;
     /// Adds row i of dy into row `rows[i]` of `[total, inner]` zeros, in the order of i.
     fn scatter_add(&self, dy: &Buffer, rows: &[usize], inner: usize, total: usize) -> DeviceResult;
-    /// One SGD update: (weight, momentum buffer).
+    /// One SGD update: (weight, momentum buffer); no buffer is needed, and none kept, when the momentum is 0.
     fn sgd_step(
         &self,
         h: SgdStep,
         w: &Buffer,
         dw: &Buffer,
         m: Option<&Buffer>,
-    ) -> DeviceResult<(Buffer, Buffer)>;
+    ) -> DeviceResult<(Buffer, Option<Buffer>)>;
     /// One Adam update: (weight, first moment, second moment).
     fn adam_step(
         &self,
@@ -387,7 +435,7 @@ impl DeviceHandle {
         Arc::ptr_eq(&self.device, &other.device)
     }
 
-    /// Runs a primitive unless an earlier one failed; `None` stands for "there is an error, see `check`".
+    /// Runs a primitive unless an earlier one failed; `None` means that an error is recorded, which `read` returns.
     pub(crate) fn run<B>(
         &self,
         op: &str,

@@ -38,7 +38,8 @@ impl<T: Real> Grads<T> {
         Grads { tape, leaves: leaves.into_iter().rev().map(leaf).collect() }
     }
 
-    /// Gradient of a leaf, or `None` if the result does not depend on it. Panics for a leaf of another tape.
+    /// Gradient of a leaf, or `None` if the result does not depend on it. Also `None` for a constant and for an
+    /// intermediate value, whose gradient is gone once it has been passed on. Panics for a leaf of another tape.
     #[track_caller]
     pub fn of(&self, leaf: &Var<T>) -> Option<&Tensor<T>> {
         let line = Some(leaf.line_on(&self.tape)?);
@@ -70,18 +71,19 @@ impl<T: Real> Grads<T> {
         }
     }
 
-    /// Multiplies every gradient by `factor`: 1/k after accumulating k batches whose losses are means.
+    /// Multiplies every gradient by `factor`, those of inputs too: 1/k after accumulating k batches whose losses are means.
     pub fn scale(&mut self, factor: f64) {
         self.map(|gradient| gradient.scale(factor));
     }
 
-    /// Limits the norm ‖g‖₂ over all parameters together: g ← g·max/(‖g‖ + 10⁻⁶) if that factor is below 1. Returns the
-    /// norm before, which is the value to log; if it is not finite, so are the gradients: do not step.
+    /// Limits the norm ‖g‖₂ over all parameters together: g ← g·max/(‖g‖ + 10⁻⁶) if that factor is below 1 (gradients
+    /// of inputs are scaled alike). Returns the norm before, which is the value to log. If it is not finite, a gradient
+    /// is not, or its square overflows (in `f32` from about 10¹⁹ on): then nothing is scaled; do not step.
     /// PyTorch equivalent: `clip_grad_norm_(parameters, max)`.
     pub fn clip_norm(&mut self, max: f64) -> Result<f64, DeviceError> {
         let norm = self.norm()?;
         let factor = max / (norm + 1e-6);
-        if factor < 1.0 {
+        if norm.is_finite() && factor < 1.0 {
             self.scale(factor);
         }
         Ok(norm)

@@ -3,6 +3,7 @@
 use crate::random::{Key, site};
 use crate::real::Real;
 use crate::tensor::Tensor;
+use rand_chacha::rand_core::Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use std::sync::Arc;
 
@@ -117,6 +118,14 @@ impl<T: Real> Params<T> {
         self.values[id.0] = value;
     }
 
+    /// Stores what [`Ctx::finish`](crate::Ctx::finish) returned, in its order: later values replace earlier ones.
+    #[track_caller]
+    pub fn apply(&mut self, updates: Vec<(ParamId, Tensor<T>)>) {
+        for (id, value) in updates {
+            self.set(id, value);
+        }
+    }
+
     /// The value for an update in place.
     pub(crate) fn get_mut(&mut self, id: ParamId) -> &mut Tensor<T> {
         &mut self.values[id.0]
@@ -127,6 +136,7 @@ impl<T: Real> Params<T> {
         Params { values: self.values.iter().map(Tensor::cast).collect(), info: self.info.clone() }
     }
 
+    #[track_caller]
     fn insert(&mut self, name: String, kind: ParamKind, value: Tensor<T>) -> ParamId {
         assert!(self.find(&name).is_none(), "two parameters are named {name}");
         Arc::make_mut(&mut self.info).push(Info { name, kind });
@@ -195,27 +205,33 @@ impl Init {
     }
 
     /// Values drawn in `f64`, so that `f32` and `f64` models start alike; the stream is named by the parameter.
+    #[track_caller]
     fn draw<T: Real>(self, shape: &[usize], seed: u64, name: &str) -> Tensor<T> {
         let mut rng = Key { seed, epoch: 0, step: 0 }.rng(site(name));
-        let mut normal = move || -> f64 { StandardNormal.sample(&mut rng) };
         match self {
             Init::Constant(value) => Tensor::full(shape, T::of(value)),
             Init::Uniform { bound } => {
-                let mut rng = Key { seed, epoch: 0, step: 0 }.rng(site(name));
                 let range = Uniform::new_inclusive(-bound, bound).expect("a bound is positive and finite");
                 Tensor::from_fn(shape, |_| T::of(range.sample(&mut rng)))
             }
-            Init::Normal { std } => Tensor::from_fn(shape, |_| T::of(std * normal())),
-            Init::TruncNormal { std } => Tensor::from_fn(shape, |_| {
-                loop {
-                    let x = std * normal();
-                    if x.abs() <= 2.0 {
-                        return T::of(x);
+            Init::Normal { std } => Tensor::from_fn(shape, |_| T::of(std * standard_normal(&mut rng))),
+            Init::TruncNormal { std } => {
+                assert!(std.is_finite(), "{name}: a truncated normal of standard deviation {std}");
+                let mut draw = || std * standard_normal(&mut rng);
+                Tensor::from_fn(shape, |_| {
+                    let mut x = draw();
+                    while x.abs() > 2.0 {
+                        x = draw();
                     }
-                }
-            }),
+                    T::of(x)
+                })
+            }
         }
     }
+}
+
+fn standard_normal(rng: &mut impl Rng) -> f64 {
+    StandardNormal.sample(rng)
 }
 
 /// A place in the tree of modules: what a module's constructor creates its parameters through.
@@ -233,6 +249,7 @@ impl<T: Real> Scope<'_, T> {
     }
 
     /// A learned parameter.
+    #[track_caller]
     pub fn param(&mut self, name: &str, shape: &[usize], init: Init) -> ParamId {
         let name = self.full_name(name);
         let value = init.draw(shape, self.seed, &name);
@@ -240,12 +257,14 @@ impl<T: Real> Scope<'_, T> {
     }
 
     /// State that is saved but not learned.
+    #[track_caller]
     pub fn buffer(&mut self, name: &str, shape: &[usize], value: f64) -> ParamId {
         let name = self.full_name(name);
         self.params.insert(name, ParamKind::Buffer, Tensor::full(shape, T::of(value)))
     }
 
     /// A saved count, starting at 0.
+    #[track_caller]
     pub fn counter(&mut self, name: &str) -> ParamId {
         let name = self.full_name(name);
         self.params.insert(name, ParamKind::Counter, Tensor::zeros(&[]))

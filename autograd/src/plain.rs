@@ -36,14 +36,13 @@ impl Indices {
     /// The values as positions on an axis of size `size`; panics naming one that lies outside.
     #[track_caller]
     pub(crate) fn positions(&self, op: &str, size: usize) -> Vec<usize> {
-        let position = |&index: &i64| {
+        for index in &self.values {
             assert!(
-                (0..size as i64).contains(&index),
+                (0..size as i64).contains(index),
                 "{op}: index {index} is outside an axis of size {size}"
             );
-            index as usize
-        };
-        self.values.iter().map(position).collect()
+        }
+        self.values.iter().map(|&index| index as usize).collect()
     }
 }
 
@@ -77,9 +76,7 @@ impl Mask {
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
-}
 
-impl Mask {
     /// The condition repeated to a larger shape it broadcasts to.
     #[track_caller]
     pub(crate) fn expand(&self, to: &[usize]) -> Mask {

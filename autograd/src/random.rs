@@ -1,9 +1,13 @@
-//! Counter-based randomness: a number depends on *where* it is used, never on what ran before it.
+//! Counter-based randomness: a number depends on *where* it is used, not on what else has been drawn.
 //!
 //! Every random tensor is named by four integers: the run's `seed`, the `epoch`, the `step` (or the index of a
 //! sample) and the `site` (which dropout, which augmentation). ChaCha8 is keyed by the seed and its 64-bit stream
-//! number is a hash of the other three; element `e` of the tensor is word `e mod 16` of block `e div 16`. Threads,
-//! worker counts and resumed runs therefore see the same numbers, and a GPU kernel can compute any element alone.
+//! number is a hash of the other three. Threads, worker counts and resumed runs therefore see the same numbers. Element
+//! `e` of a dropout mask is word `e mod 16` of block `e div 16` of its stream, so that threads and device kernels can
+//! compute any element alone; normal and initial values are drawn from their stream one after the other.
+//!
+//! Two limits. [`Ctx`](crate::Ctx) counts the sites of a pass, so switching a dropout off changes the masks of the ones
+//! after it. And passes with equal keys have equal masks: micro-batches that accumulate gradients need one key each.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -20,6 +20,7 @@ use crate::grads::Grads;
 use crate::params::ParamId;
 use crate::real::Real;
 use crate::tensor::Tensor;
+use crate::tensor::shape::broadcast;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -65,11 +66,13 @@ impl<T: Real> Tape<T> {
     }
 
     /// Puts a value on the tape whose gradient is wanted. PyTorch equivalent: `x.requires_grad_()`.
+    #[track_caller]
     pub fn leaf(&self, value: Tensor<T>) -> Var<T> {
         self.push(value, Node { name: "leaf", shape: Vec::new(), inputs: Vec::new(), backward: None })
     }
 
     /// As [`Tape::leaf`], for a parameter: its gradient is found by its id.
+    #[track_caller]
     pub(crate) fn param(&self, id: ParamId, value: Tensor<T>) -> Var<T> {
         let var = self.leaf(value);
         let place = var.node.as_ref().expect("a leaf is on its tape").1;
@@ -82,6 +85,7 @@ impl<T: Real> Tape<T> {
         self.0.borrow().nodes.iter().map(|node| node.name).collect()
     }
 
+    #[track_caller]
     fn push(&self, value: Tensor<T>, node: Node<T>) -> Var<T> {
         let mut lines = self.0.borrow_mut();
         assert!(!lines.swept, "{}: this tape has been used by backward(); record on a new one", node.name);
@@ -105,18 +109,16 @@ pub fn record<T: Real>(
     let Some((tape, _)) = inputs.iter().find_map(|input| input.node.as_ref()) else {
         return Var::constant(value);
     };
-    let places = inputs.iter().map(|input| {
-        input.node.as_ref().map(|(other, place)| {
-            assert!(Rc::ptr_eq(&tape.0, &other.0), "{name}: the inputs are on different tapes");
-            *place
-        })
-    });
-    let inputs = places.collect();
+    for (other, _) in inputs.iter().filter_map(|input| input.node.as_ref()) {
+        assert!(Rc::ptr_eq(&tape.0, &other.0), "{name}: the inputs are on different tapes");
+    }
+    let inputs = inputs.iter().map(|input| Some(input.node.as_ref()?.1)).collect();
     tape.push(value, Node { name, shape: Vec::new(), inputs, backward: Some(Box::new(backward)) })
 }
 
 /// Where a backward function puts the gradients of its inputs.
 pub struct Sink<'a, T: Real> {
+    op: &'static str,
     grads: &'a mut [Option<Tensor<T>>],
     above: &'a [Node<T>],
     inputs: &'a [Option<usize>],
@@ -129,10 +131,18 @@ impl<T: Real> Sink<'_, T> {
     }
 
     /// Adds a gradient for input `i`. The function runs only if that input is on the tape; the first contribution is
-    /// moved in, later ones are added in place, and axes that the op broadcast are summed away.
+    /// moved in, later ones are added in place, and axes that the op broadcast are summed away. Panics unless the
+    /// gradient has the input's shape or one to which that broadcasts.
     pub fn add(&mut self, i: usize, gradient: impl FnOnce() -> Tensor<T>) {
         let Some(place) = self.inputs[i] else { return };
-        let gradient = gradient().sum_to(&self.above[place].shape);
+        let (gradient, shape) = (gradient(), &self.above[place].shape);
+        assert!(
+            broadcast(shape, gradient.shape()).is_some_and(|both| both == gradient.shape()),
+            "{}: the gradient of input {i} has shape {:?}, the input {shape:?}",
+            self.op,
+            gradient.shape()
+        );
+        let gradient = gradient.sum_to(shape);
         match &mut self.grads[place] {
             Some(sum) => sum.accumulate(&gradient),
             empty => *empty = Some(gradient),
@@ -210,7 +220,8 @@ impl<T: Real> Var<T> {
             match node.backward {
                 None => leaves.push((nodes.len(), dy)),
                 Some(backward) => {
-                    backward(&dy, &mut Sink { grads: &mut grads, above: &nodes, inputs: &node.inputs });
+                    let (op, inputs) = (node.name, &node.inputs);
+                    backward(&dy, &mut Sink { op, grads: &mut grads, above: &nodes, inputs });
                 }
             }
         }
@@ -220,9 +231,8 @@ impl<T: Real> Var<T> {
     /// Line of this value on `tape`; `None` for a constant. Panics for a value of another tape.
     #[track_caller]
     pub(crate) fn line_on(&self, tape: &Tape<T>) -> Option<usize> {
-        self.node.as_ref().map(|(own, line)| {
-            assert!(Rc::ptr_eq(&own.0, &tape.0), "the value is on another tape than these gradients");
-            *line
-        })
+        let (own, line) = self.node.as_ref()?;
+        assert!(Rc::ptr_eq(&own.0, &tape.0), "the value is on another tape than these gradients");
+        Some(*line)
     }
 }

@@ -26,9 +26,7 @@ fn set(params: &mut Params<f64>, name: &str, a: f64, b: f64) {
 }
 
 fn store_buffers(params: &mut Params<f64>, ctx: Ctx<f64>) {
-    for (id, value) in ctx.finish() {
-        params.set(id, value);
-    }
+    params.apply(ctx.finish());
 }
 
 fn names(params: &Params<f64>) -> Vec<String> {

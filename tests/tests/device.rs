@@ -250,7 +250,7 @@ fn optimiser_primitives_follow_their_definitions() {
 
     let h = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 0.5, nesterov: true };
     let (w, m) = device.sgd_step(h, &buffer(2.0), &buffer(1.0), Some(&buffer(3.0))).unwrap();
-    close(value(m), 4.7); // 0.9·3 + (1 + 0.5·2)
+    close(value(m.expect("there is momentum")), 4.7); // 0.9·3 + (1 + 0.5·2)
     close(value(w), 2.0 - 0.1 * (2.0 + 0.9 * 4.7));
 
     let h =

@@ -29,9 +29,7 @@ fn train(mut params: Params, net: &TinySod, batch: &[Tensor; 3], steps: u64) -> 
         let [rgb, depth, truth] = batch.each_ref().map(|x| Var::constant(x.clone()));
         let loss = detection_loss(&net.forward(&ctx, &rgb, &depth), &truth);
         let grads = loss.backward();
-        for (id, value) in ctx.finish() {
-            params.set(id, value);
-        }
+        params.apply(ctx.finish());
         optimizer.step(&mut params, &grads, 1e-2);
         loss.value().item().expect("the device works")
     });

@@ -27,7 +27,7 @@ fn gradients_at_kinks_follow_the_documented_choice() {
         ("abs: at 0", &[-1.0, 0.0, 1.0, 1.0]),
         ("relu: at 0", &[0.0, 0.0, 1.0, 1.0]),
         ("leaky_relu: at 0", &[0.2, 0.2, 1.0, 1.0]),
-        ("clamp: on the limits", &[1.0, 1.0, 1.0, 1.0]),
+        ("clamp: on the limits", &[0.0, 1.0, 0.0, 1.0]),
         ("amax: equal values", &[0.0, 0.5, 0.5, 0.0, 0.0, 1.0]),
         ("amin: equal values", &[1.0, 0.0, 0.0, 0.5, 0.5, 0.0]),
         ("max_pool2d: equal values", &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0]),

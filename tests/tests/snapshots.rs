@@ -85,9 +85,7 @@ fn run(config: &TinyConfig, steps: usize) -> String {
         let loss = detection_loss(&output, &batch.truth);
         writeln!(losses, "  {:.8e}", loss.value().item().unwrap()).unwrap();
         let grads = loss.backward();
-        for (id, value) in ctx.finish() {
-            params.set(id, value);
-        }
+        params.apply(ctx.finish());
         optimizer.step(&mut params, &grads, 1e-3);
     }
     write!(text, "losses\n{losses}").unwrap();

@@ -90,7 +90,8 @@ impl<T: Real> Params<T> {
         Ok(())
     }
 
-    /// Reads back what [`Params::export`] wrote under `prefix`; other names of the file do not matter.
+    /// Reads back what [`Params::export`] wrote under `prefix`. Names of the file without the prefix do not matter; with
+    /// an empty prefix, every name does.
     pub fn import(
         &mut self,
         prefix: &str,

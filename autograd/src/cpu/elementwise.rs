@@ -8,7 +8,7 @@ use rand_chacha::rand_core::Rng;
 
 /// y = f(x).
 pub(crate) fn unary<T: Real>(kind: Unary, x: &[T]) -> Vec<T> {
-    let (zero, one) = (T::zero(), T::one());
+    let zero = T::zero();
     match kind {
         Unary::Neg => map(x, |x| -x),
         Unary::Exp => map(x, T::exp),
@@ -47,7 +47,7 @@ pub(crate) fn unary<T: Real>(kind: Unary, x: &[T]) -> Vec<T> {
         }
         Unary::MulScalar(c) => {
             let c = T::of(c);
-            map(x, move |x| if c == one { x } else { x * c })
+            map(x, move |x| x * c)
         }
     }
 }
@@ -71,7 +71,8 @@ pub(crate) fn unary_backward<T: Real>(kind: Unary, x: &[T], y: &[T], dy: &[T]) -
         }),
         Unary::Tanh => map2(y, dy, |y, dy| dy * (one - y * y)),
         Unary::Sigmoid => map2(y, dy, |y, dy| dy * y * (one - y)),
-        Unary::Relu => map2(x, dy, |x, dy| if x > zero { dy } else { zero }),
+        // As in the forward pass, NaN is not hidden: dy goes through.
+        Unary::Relu => map2(x, dy, |x, dy| if x <= zero { zero } else { dy }),
         Unary::LeakyRelu(slope) => {
             let slope = T::of(slope);
             map2(x, dy, move |x, dy| if x > zero { dy } else { slope * dy })
@@ -86,7 +87,7 @@ pub(crate) fn unary_backward<T: Real>(kind: Unary, x: &[T], y: &[T], dy: &[T]) -
         }
         Unary::Clamp(low, high) => {
             let (low, high) = (T::of(low), T::of(high));
-            map2(x, dy, move |x, dy| if x < low || x > high { zero } else { dy })
+            map2(x, dy, move |x, dy| if x <= low || x >= high { zero } else { dy })
         }
         Unary::AddScalar(_) => dy.to_vec(),
         Unary::MulScalar(c) => {

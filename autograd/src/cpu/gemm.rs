@@ -23,6 +23,9 @@ pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -
     if let Some(bias) = bias {
         c.par_chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias));
     }
+    if k == 0 {
+        return c; // sums without terms
+    }
     // With a bias the product is added to it; without one beta = 0 spares reading C.
     let beta = if bias.is_some() { T::one() } else { T::zero() };
     let alpha = T::of(p.alpha);

@@ -20,8 +20,12 @@ use rayon::prelude::*;
 /// Elements one task handles: 64 KiB of `f32`, so that a task is worth its hand-over and stays in the cache.
 const CHUNK: usize = 16 * 1024;
 
-/// Calls `f(first position, chunk)` for every `size`-element chunk of `out`, in parallel when there are several.
+/// Calls `f(first position, chunk)` for every `size`-element chunk of `out`, in parallel when there are several;
+/// never with an empty one.
 fn for_chunks<T: Send>(out: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if out.is_empty() {
+        return;
+    }
     if out.len() <= size {
         f(0, out);
     } else {

@@ -5,7 +5,7 @@ use crate::device::{AdamStep, SgdStep};
 use crate::real::Real;
 use rayon::prelude::*;
 
-/// g += λw; m ← μm + g (m = g in the first step); w −= lr·(g + μm if nesterov, m otherwise).
+/// g += λw; m ← μm + g (from m = 0); w −= lr·(g + μm if nesterov, m otherwise).
 /// Returns the momentum buffer if this step created it.
 pub(crate) fn sgd_step<T: Real>(
     h: SgdStep,
@@ -19,13 +19,12 @@ pub(crate) fn sgd_step<T: Real>(
         return None;
     }
     let mut fresh = None;
-    let first = momentum.is_none();
     let m = momentum.unwrap_or_else(|| fresh.insert(vec![T::zero(); w.len()]).as_mut_slice());
     w.par_chunks_mut(CHUNK).zip(m.par_chunks_mut(CHUNK)).zip(dw.par_chunks(CHUNK)).for_each(
         |((w, m), dw)| {
             for ((w, m), &g) in w.iter_mut().zip(m).zip(dw) {
                 let g = g + decay * *w;
-                *m = if first { g } else { mu * *m + g };
+                *m = mu * *m + g;
                 *w -= lr * if h.nesterov { g + mu * *m } else { *m };
             }
         },

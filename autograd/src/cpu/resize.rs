@@ -16,9 +16,9 @@ pub(crate) fn resize2d<T: Real>(g: &ResizeGeometry, x: &[T]) -> Vec<T> {
         for (y, tap) in y.chunks_exact_mut(cols.len()).zip(&g.rows) {
             let weight = T::of(tap.weight);
             let (low, high) = (&plane[tap.low * w..][..w], &plane[tap.high * w..][..w]);
-            blend.iter_mut().zip(low.iter().zip(high)).for_each(|(b, (&l, &h))| *b = l + weight * (h - l));
+            blend.iter_mut().zip(low.iter().zip(high)).for_each(|(b, (&l, &h))| *b = mix(l, h, weight));
             for (y, &(low, high, weight)) in y.iter_mut().zip(&cols) {
-                *y = blend[low] + weight * (blend[high] - blend[low]);
+                *y = mix(blend[low], blend[high], weight);
             }
         }
     });
@@ -46,6 +46,11 @@ pub(crate) fn resize2d_backward<T: Real>(g: &ResizeGeometry, dy: &[T]) -> Vec<T>
         }
     });
     dx
+}
+
+/// (1 − weight)·low + weight·high. At weight 0 it is `low` itself: infinity minus infinity would be NaN.
+fn mix<T: Real>(low: T, high: T, weight: T) -> T {
+    if weight == T::zero() { low } else { low + weight * (high - low) }
 }
 
 fn typed<T: Real>(taps: &[crate::device::Tap]) -> Vec<(usize, usize, T)> {

@@ -34,11 +34,13 @@ impl<T: Real> Var<T> {
             sink.add(0, || dy.conv2d_dx(&g, &w));
             sink.add(1, || x.conv2d_dw(&g, dy));
         });
-        add_channel_bias(y, bias)
+        add_channel_bias("conv2d", y, bias)
     }
 
     /// The transpose of [`Var::conv2d`] (its gradient with respect to the input): `[B, in, H, W]` with weights
-    /// `[in, out/groups, kh, kw]`; every side grows by stride. PyTorch equivalent: `F.conv_transpose2d`.
+    /// `[in, out/groups, kh, kw]` to `[B, out, H', W']` with
+    /// H' = (H − 1)·stride − 2·padding + dilation·(kh − 1) + output_padding + 1. The output padding, less than the
+    /// stride, adds rows and columns at the lower right. PyTorch equivalent: `F.conv_transpose2d`.
     #[track_caller]
     pub fn conv_transpose2d(
         &self,
@@ -53,14 +55,20 @@ impl<T: Real> Var<T> {
             "conv_transpose2d: input {x:?} and weight {w:?} must be [B, in, H, W] and [in, out/groups, kh, kw]"
         );
         let ConvOptions { stride, padding, dilation, groups } = options;
-        let input = [0, 1].map(|i| {
-            let full = (x[2 + i] - 1) * stride[i] + dilation[i] * (w[2 + i] - 1) + 1 + output_padding[i];
-            assert!(
-                full > 2 * padding[i],
-                "conv_transpose2d: padding {padding:?} leaves nothing of {full} pixels"
-            );
-            full - 2 * padding[i]
-        });
+        assert!(
+            groups > 0 && w[0].is_multiple_of(groups),
+            "conv_transpose2d: {groups} groups do not divide the {} input channels",
+            w[0]
+        );
+        assert_steps("conv_transpose2d", w, options);
+        assert!(x[2] * x[3] > 0, "conv_transpose2d: the pictures of {x:?} are empty");
+        let full =
+            [0, 1].map(|i| (x[2 + i] - 1) * stride[i] + dilation[i] * (w[2 + i] - 1) + 1 + output_padding[i]);
+        assert!(
+            full[0] > 2 * padding[0] && full[1] > 2 * padding[1],
+            "conv_transpose2d: padding {padding:?} leaves nothing of {full:?} pixels"
+        );
+        let input = [0, 1].map(|i| full[i] - 2 * padding[i]);
         let g = Conv2dGeometry {
             batch: x[0],
             in_channels: w[1] * groups,
@@ -81,19 +89,35 @@ impl<T: Real> Var<T> {
             sink.add(0, || dy.conv2d_raw(&g, &w));
             sink.add(1, || dy.conv2d_dw(&g, &x));
         });
-        add_channel_bias(y, bias)
+        add_channel_bias("conv_transpose2d", y, bias)
     }
 }
 
 /// y + b, b `[C]` over `[B, C, H, W]`; db = Σ dy over pictures and pixels.
-fn add_channel_bias<T: Real>(y: Var<T>, bias: Option<&Var<T>>) -> Var<T> {
+#[track_caller]
+fn add_channel_bias<T: Real>(op: &str, y: Var<T>, bias: Option<&Var<T>>) -> Var<T> {
     let Some(bias) = bias else { return y };
-    let channels = bias.value().numel();
+    let channels = y.shape()[1];
+    assert!(
+        bias.shape() == [channels],
+        "{op}: the bias has shape {:?}, but there are {channels} output channels",
+        bias.shape()
+    );
     let sum = y.value().add(&bias.value().with_shape(&[channels, 1, 1]));
     record("channel_bias", sum, &[&y, bias], move |dy, sink| {
         sink.add(0, || dy.clone());
         sink.add(1, || dy.reduce(Reduce::Sum, &[0, 2, 3]).with_shape(&[channels]));
     })
+}
+
+/// Panics where a kernel is empty or a window does not move.
+#[track_caller]
+fn assert_steps(op: &str, w: &[usize], options: ConvOptions) {
+    let ConvOptions { stride, dilation, .. } = options;
+    assert!(
+        w[2] * w[3] > 0 && stride[0] * stride[1] > 0 && dilation[0] * dilation[1] > 0,
+        "{op}: the kernel of weight {w:?}, stride {stride:?} and dilation {dilation:?} must not be 0"
+    );
 }
 
 #[track_caller]
@@ -107,10 +131,11 @@ fn geometry(x: &[usize], w: &[usize], options: ConvOptions) -> Conv2dGeometry {
         groups > 0 && x[1] == w[1] * groups && w[0].is_multiple_of(groups),
         "conv2d: input {x:?} and weight {w:?} do not fit in {groups} groups"
     );
+    assert_steps("conv2d", w, options);
     for i in [0, 1] {
         let span = dilation[i] * (w[2 + i] - 1) + 1;
         assert!(
-            x[2 + i] + 2 * padding[i] >= span && stride[i] > 0,
+            x[2 + i] + 2 * padding[i] >= span,
             "conv2d: a kernel spanning {span} does not fit {} pixels with padding {}",
             x[2 + i],
             padding[i]

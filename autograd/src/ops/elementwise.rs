@@ -9,6 +9,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 impl<T: Real> Var<T> {
     /// y = f(x); dx = f'(x)·dy.
+    #[track_caller]
     fn unary_op(&self, name: &'static str, kind: Unary) -> Var<T> {
         let x = self.value().clone();
         let y = x.unary(kind);
@@ -17,76 +18,91 @@ impl<T: Real> Var<T> {
     }
 
     /// −x. PyTorch equivalent: `torch.neg`.
+    #[track_caller]
     pub fn neg(&self) -> Var<T> {
         self.unary_op("neg", Unary::Neg)
     }
 
     /// eˣ. PyTorch equivalent: `torch.exp`.
+    #[track_caller]
     pub fn exp(&self) -> Var<T> {
         self.unary_op("exp", Unary::Exp)
     }
 
     /// ln x. PyTorch equivalent: `torch.log`.
+    #[track_caller]
     pub fn log(&self) -> Var<T> {
         self.unary_op("log", Unary::Log)
     }
 
     /// √x. PyTorch equivalent: `torch.sqrt`.
+    #[track_caller]
     pub fn sqrt(&self) -> Var<T> {
         self.unary_op("sqrt", Unary::Sqrt)
     }
 
     /// |x|, with gradient 0 at 0. PyTorch equivalent: `torch.abs`.
+    #[track_caller]
     pub fn abs(&self) -> Var<T> {
         self.unary_op("abs", Unary::Abs)
     }
 
     /// tanh x. PyTorch equivalent: `torch.tanh`.
+    #[track_caller]
     pub fn tanh(&self) -> Var<T> {
         self.unary_op("tanh", Unary::Tanh)
     }
 
     /// 1/(1 + e⁻ˣ). PyTorch equivalent: `torch.sigmoid`.
+    #[track_caller]
     pub fn sigmoid(&self) -> Var<T> {
         self.unary_op("sigmoid", Unary::Sigmoid)
     }
 
     /// max(x, 0). PyTorch equivalent: `F.relu`.
+    #[track_caller]
     pub fn relu(&self) -> Var<T> {
         self.unary_op("relu", Unary::Relu)
     }
 
     /// x where positive, slope·x elsewhere. PyTorch equivalent: `F.leaky_relu(x, slope)`.
+    #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Var<T> {
         self.unary_op("leaky_relu", Unary::LeakyRelu(slope))
     }
 
     /// x·Φ(x), exact. PyTorch equivalent: `F.gelu(x, approximate='none')`.
+    #[track_caller]
     pub fn gelu(&self) -> Var<T> {
         self.unary_op("gelu", Unary::Gelu)
     }
 
     /// ln(1 + eˣ). PyTorch equivalent: `F.softplus`.
+    #[track_caller]
     pub fn softplus(&self) -> Var<T> {
         self.unary_op("softplus", Unary::Softplus)
     }
 
     /// xᵖ. PyTorch equivalent: `torch.pow(x, p)`.
+    #[track_caller]
     pub fn pow(&self, p: f64) -> Var<T> {
         self.unary_op("pow", Unary::Pow(p))
     }
 
-    /// x limited to [low, high]; outside, the gradient is 0. PyTorch equivalent: `torch.clamp`.
+    /// x limited to [low, high]; on the limits and outside, the gradient is 0. PyTorch equivalent: `torch.clamp`.
+    #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Var<T> {
         self.unary_op("clamp", Unary::Clamp(low, high))
     }
 
     /// x + c. PyTorch equivalent: `x + c`.
+    #[track_caller]
     pub fn add_scalar(&self, c: f64) -> Var<T> {
         self.unary_op("add_scalar", Unary::AddScalar(c))
     }
 
     /// c·x. PyTorch equivalent: `x * c`.
+    #[track_caller]
     pub fn mul_scalar(&self, c: f64) -> Var<T> {
         self.unary_op("mul_scalar", Unary::MulScalar(c))
     }
@@ -151,6 +167,7 @@ impl<T: Real> Var<T> {
 
 impl<T: Real> Neg for &Var<T> {
     type Output = Var<T>;
+    #[track_caller]
     fn neg(self) -> Var<T> {
         self.neg()
     }

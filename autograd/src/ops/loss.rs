@@ -1,9 +1,9 @@
-//! Losses, composed of other ops except where that would lose precision.
+//! Losses, composed of other ops in an order that keeps their digits.
 
-use crate::plain::Indices;
+use crate::plain::{Indices, Mask};
 use crate::real::Real;
 use crate::tape::Var;
-use crate::tensor::Tensor;
+use crate::tensor::shape::drop_axes;
 
 /// What becomes of the losses of single elements. PyTorch equivalent: the `reduction` argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ impl Reduction {
 pub struct CrossEntropy {
     /// Share of the target that is spread evenly over all classes, in [0, 1).
     pub label_smoothing: f64,
-    /// Targets of this value do not count, neither in the sum nor in the mean's divisor.
+    /// Targets of this value do not count, neither in the sum nor in the mean's divisor. None by default; PyTorch's
+    /// default is −100.
     pub ignore_index: Option<i64>,
 }
 
@@ -50,14 +51,14 @@ impl<T: Real> Var<T> {
         assert!(ndim >= 2, "nll_loss: log-probabilities {:?} have no class axis", self.shape());
         let classes = self.shape()[1];
         let order: Vec<usize> = [0].into_iter().chain(2..ndim).chain([1]).collect();
-        let rows = self.permute(&order).reshape(&[-1, classes as isize]); // [N·.., C]
-        let count = rows.size(0);
+        let count = target.values().len();
         assert!(
-            target.values().len() == count,
+            target.shape() == drop_axes(self.shape(), &[1]),
             "nll_loss: targets {:?} do not fit log-probabilities {:?}",
             target.shape(),
             self.shape()
         );
+        let rows = self.permute(&order).with_shape(&[count, classes]); // [N·.., C]
         let counts: Vec<bool> = target.values().iter().map(|&t| Some(t) != options.ignore_index).collect();
         let places = target.values().iter().zip(&counts).map(|(&t, &counts)| if counts { t } else { 0 });
         let picked = rows.gather(1, &Indices::new(places.collect(), &[count, 1])); // [N·.., 1]
@@ -68,9 +69,10 @@ impl<T: Real> Var<T> {
             picked.mul_scalar(1.0 - smoothing).add(&rows.mean(&[1], true).mul_scalar(smoothing))
         };
         let valid = counts.iter().filter(|&&counts| counts).count();
-        let keep = Tensor::from_fn(&[count, 1], |i| if counts[i] { T::one() } else { T::zero() });
-        let keep = Var::constant(self.value().constant_like(&keep));
-        mixed.mul(&keep).sum_all().mul_scalar(-1.0 / valid as f64)
+        // A choice rather than a product: 0·∞ of an ignored target would be NaN.
+        let nothing = Var::constant(self.value().full_like(&[1, 1], 0.0));
+        let kept = Var::where_(&Mask::new(counts, &[count, 1]), &mixed, &nothing);
+        kept.sum_all().mul_scalar(-1.0 / valid as f64)
     }
 
     /// (x − target)². PyTorch equivalent: `F.mse_loss`.
@@ -98,8 +100,10 @@ impl<T: Real> Var<T> {
         reduction.apply(square.add(&distance.sub(&near)))
     }
 
-    /// −w·(t·ln σ(x)·pos_weight + (1 − t)·ln(1 − σ(x))) for logits x, computed as (1 − t)·x + (1 + (p − 1)·t)·softplus(−x),
-    /// which never overflows. PyTorch equivalent: `F.binary_cross_entropy_with_logits(x, t, weight, pos_weight)`.
+    /// −w·(p·t·ln σ(x) + (1 − t)·ln(1 − σ(x))) for logits x and p = `pos_weight`, computed as
+    /// p·t·softplus(−x) + (1 − t)·softplus(x): it never overflows, and for t = 0 and t = 1 only one of the terms is left,
+    /// so that neither the value nor the gradient is a small difference of large numbers.
+    /// PyTorch equivalent: `F.binary_cross_entropy_with_logits(x, t, weight, pos_weight)`.
     #[track_caller]
     pub fn bce_with_logits(
         &self,
@@ -108,12 +112,10 @@ impl<T: Real> Var<T> {
         pos_weight: Option<&Var<T>>,
         reduction: Reduction,
     ) -> Var<T> {
-        let tail = self.neg().softplus();
-        let tail = match pos_weight {
-            Some(p) => tail.mul(&p.add_scalar(-1.0).mul(target).add_scalar(1.0)),
-            None => tail,
-        };
-        let loss = self.sub(&target.mul(self)).add(&tail);
+        let positive = target.mul(&self.neg().softplus());
+        let positive = pos_weight.map_or_else(|| positive.clone(), |p| positive.mul(p));
+        let negative = target.neg().add_scalar(1.0).mul(&self.softplus());
+        let loss = positive.add(&negative);
         reduction.apply(weight.map_or_else(|| loss.clone(), |weight| loss.mul(weight)))
     }
 }

@@ -67,8 +67,8 @@ impl<T: Real> Var<T> {
     pub fn matmul_with(&self, trans_a: bool, other: &Var<T>, trans_b: bool, alpha: f64) -> Var<T> {
         if other.shape().len() == 2 && self.shape().len() > 2 && !trans_a {
             // One matrix for the whole batch: a single tall product, whose dB is a single product too.
-            let (k, lead) = (self.size(-1) as isize, &self.shape()[..self.shape().len() - 1]);
-            let flat = self.reshape(&[-1, k]).matmul_with(false, other, trans_b, alpha);
+            let (lead, k) = self.shape().split_at(self.shape().len() - 1);
+            let flat = self.with_shape(&[numel(lead), k[0]]).matmul_with(false, other, trans_b, alpha);
             let shape: Vec<usize> = lead.iter().copied().chain([flat.size(-1)]).collect();
             return flat.with_shape(&shape);
         }
@@ -96,6 +96,13 @@ impl<T: Real> Var<T> {
             w.shape()
         );
         let (out, inner) = (w.shape()[0], w.shape()[1]);
+        if let Some(bias) = bias {
+            assert!(
+                bias.shape() == [out],
+                "linear: the bias has shape {:?}, but there are {out} outputs",
+                bias.shape()
+            );
+        }
         let rows = numel(&x_shape[..x_shape.len() - 1]);
         let x = self.value().with_shape(&[rows, inner]);
         let p = MatMul {

@@ -3,7 +3,8 @@
 //! Ops are methods of [`Var`](crate::Var) under PyTorch's names, so that a network reads as in PyTorch:
 //! `q.matmul_t(&k).mul_scalar(scale).softmax(-1)`. Each computes its value with the primitives of
 //! [`Tensor`](crate::Tensor) and calls [`record`](crate::record) with the function that maps the gradient of its output,
-//! dy, to gradients of its inputs. Shape mistakes panic at the caller's line with the shapes in words.
+//! dy, to gradients of its inputs. The derivatives of functions of one value stand in `cpu/elementwise.rs`, beside the
+//! functions themselves. Shape mistakes panic at the caller's line with the shapes in words.
 
 pub mod attention;
 pub mod conv;

@@ -1,10 +1,9 @@
 //! Normalisation layers as functions.
 
-use crate::device::Reduce;
 use crate::real::Real;
 use crate::tape::{Var, record};
 use crate::tensor::Tensor;
-use crate::tensor::shape::{axis_indices, numel};
+use crate::tensor::shape::{axis_index, numel};
 
 /// Scale and shift after a normalisation, both optional.
 pub type Affine<'a, T> = (Option<&'a Var<T>>, Option<&'a Var<T>>);
@@ -15,10 +14,18 @@ impl<T: Real> Var<T> {
     #[track_caller]
     pub fn layer_norm(&self, n: usize, (weight, bias): Affine<T>, eps: f64) -> Var<T> {
         assert!(
-            n > 0 && self.value().numel().is_multiple_of(n),
-            "layer_norm: rows of {n} do not divide shape {:?}",
+            n > 0 && (0..self.shape().len()).any(|axis| numel(&self.shape()[axis..]) == n),
+            "layer_norm: no trailing axes of shape {:?} have {n} elements",
             self.shape()
         );
+        for p in [weight, bias].into_iter().flatten() {
+            assert!(
+                p.value().numel() == n && self.shape().ends_with(p.shape()),
+                "layer_norm: a weight or bias of shape {:?} for rows of {n} in shape {:?}",
+                p.shape(),
+                self.shape()
+            );
+        }
         let (xhat, rstd) = self.value().normalize_rows(n, eps);
         self.affine("layer_norm", xhat, (weight, bias), &[], move |xhat, dxhat| {
             xhat.normalize_rows_backward(&rstd, dxhat, n)
@@ -35,6 +42,7 @@ impl<T: Real> Var<T> {
             "group_norm: {groups} groups do not divide the channels of {shape:?}"
         );
         let n = numel(&shape[1..]) / groups;
+        assert!(n > 0, "group_norm: the samples of {shape:?} are empty");
         let (xhat, rstd) = self.value().normalize_rows(n, eps);
         let channel = channel_shape(shape);
         self.affine("group_norm", xhat, affine, &channel, move |xhat, dxhat| {
@@ -80,13 +88,14 @@ impl<T: Real> Var<T> {
     /// x/max(‖x‖₂, eps) along an axis. PyTorch equivalent: `F.normalize(x, p=2, dim=axis, eps=eps)`.
     #[track_caller]
     pub fn normalize(&self, axis: isize, eps: f64) -> Var<T> {
-        let axis = axis_indices("normalize", &[axis], self.shape().len())[0] as isize;
+        let axis = axis_index("normalize", axis, self.shape().len()) as isize;
         // The square is limited before the root: at x = 0 the root's slope would be infinite and the gradient NaN.
         let norm = self.mul(self).sum(&[axis], true).clamp(eps * eps, f64::INFINITY).sqrt();
         self.div(&norm)
     }
 
     /// y = x̂·w + b with w and b of shape `channel` (their own if empty); dw = Σ dy·x̂, db = Σ dy, dx from dx̂ = dy·w.
+    #[track_caller]
     fn affine(
         &self,
         name: &'static str,
@@ -107,11 +116,11 @@ impl<T: Real> Var<T> {
         record(name, y, &inputs, move |dy, sink| {
             let mut place = 1;
             if let Some(w) = &w {
-                sink.add(place, || sum_like(&dy.mul(&xhat), w.shape(), &shapes[place]));
+                sink.add(place, || dy.mul(&xhat).sum_to(w.shape()).with_shape(&shapes[place]));
                 place += 1;
             }
             if let Some(b) = &b {
-                sink.add(place, || sum_like(dy, b.shape(), &shapes[place]));
+                sink.add(place, || dy.sum_to(b.shape()).with_shape(&shapes[place]));
             }
             sink.add(0, || match &w {
                 Some(w) => dx(&xhat, &dy.mul(w)),
@@ -121,16 +130,10 @@ impl<T: Real> Var<T> {
     }
 }
 
-/// Σ over everything but the channel, in the parameter's own shape.
-fn sum_like<T: Real>(x: &Tensor<T>, channel: &[usize], own: &[usize]) -> Tensor<T> {
-    let missing = x.ndim() - channel.len();
-    let axes: Vec<usize> =
-        (0..x.ndim()).filter(|&a| a < missing || (channel[a - missing] == 1 && x.shape()[a] != 1)).collect();
-    x.reduce(Reduce::Sum, &axes).with_shape(own)
-}
-
 /// `[C]` in the shape that broadcasts over `[B, C, ..]`.
+#[track_caller]
 fn channel_shape(shape: &[usize]) -> Vec<usize> {
+    assert!(shape.len() >= 2, "batch_norm: shape {shape:?} has no channel axis");
     let mut channel = vec![1; shape.len() - 1];
     channel[0] = shape[1];
     channel

@@ -7,13 +7,14 @@ use crate::tape::{Var, record};
 use crate::tensor::Tensor;
 use crate::tensor::shape::{around, axis_index, axis_indices, drop_axes, keep_axes, numel};
 
-/// Whether a reduced axis stays with size 1.
+/// The shape of a reduction: the reduced axes stay with size 1, or go.
 fn result_shape(shape: &[usize], axes: &[usize], keepdim: bool) -> Vec<usize> {
     if keepdim { keep_axes(shape, axes) } else { drop_axes(shape, axes) }
 }
 
 impl<T: Real> Var<T> {
-    /// y = Σ x over the axes; dx = dy, repeated. PyTorch equivalent: `x.sum(dim=axes, keepdim=keepdim)`.
+    /// y = Σ x over the axes; dx = dy, repeated. No axes leave x as it is: for all of them there is [`Var::sum_all`].
+    /// PyTorch equivalent: `x.sum(dim=axes, keepdim=keepdim)`, where an empty list means all axes.
     #[track_caller]
     pub fn sum(&self, axes: &[isize], keepdim: bool) -> Var<T> {
         let shape = self.shape().to_vec();
@@ -25,18 +26,22 @@ impl<T: Real> Var<T> {
     }
 
     /// Sum of all elements, without axes. PyTorch equivalent: `x.sum()`.
+    #[track_caller]
     pub fn sum_all(&self) -> Var<T> {
         self.sum(&(0..self.shape().len() as isize).collect::<Vec<_>>(), false)
     }
 
-    /// Mean over the axes. PyTorch equivalent: `x.mean(dim=axes, keepdim=keepdim)`.
+    /// Mean over the axes; as with [`Var::sum`], none leave x as it is.
+    /// PyTorch equivalent: `x.mean(dim=axes, keepdim=keepdim)`, where an empty list means all axes.
     #[track_caller]
     pub fn mean(&self, axes: &[isize], keepdim: bool) -> Var<T> {
-        let count: usize = axes.iter().map(|&axis| self.size(axis)).product();
+        let found = axis_indices("mean", axes, self.shape().len());
+        let count: usize = found.iter().map(|&axis| self.shape()[axis]).product();
         self.sum(axes, keepdim).mul_scalar(1.0 / count as f64)
     }
 
     /// Mean of all elements. PyTorch equivalent: `x.mean()`.
+    #[track_caller]
     pub fn mean_all(&self) -> Var<T> {
         self.sum_all().mul_scalar(1.0 / self.value().numel() as f64)
     }
@@ -93,7 +98,8 @@ fn share_among_equal<T: Real>(x: &Tensor<T>, y: &Tensor<T>, dy: &Tensor<T>, axes
 }
 
 impl<T: Real> Tensor<T> {
-    /// Position of the largest value along an axis, the first of equals. Reads a device tensor to the host.
+    /// Position of the largest value along an axis, the first of equals; NaN counts as larger than anything. Reads a
+    /// device tensor to the host.
     /// PyTorch equivalent: `torch.argmax(x, dim=axis)`.
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Result<Indices, DeviceError> {
@@ -104,7 +110,8 @@ impl<T: Real> Tensor<T> {
         let x = host.as_slice();
         let best = |start: usize| {
             let at = |i: usize| x[start + i * inner];
-            (1..len).fold(0, |best, i| if at(i) > at(best) { i } else { best }) as i64
+            let wins = |i: usize, best: usize| at(i) > at(best) || at(i).is_nan() && !at(best).is_nan();
+            (1..len).fold(0, |best, i| if wins(i, best) { i } else { best }) as i64
         };
         let values = (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i)));
         let values: Vec<i64> = values.map(|(o, i)| best(o * len * inner + i)).collect();

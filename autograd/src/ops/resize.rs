@@ -23,7 +23,10 @@ impl<T: Real> Var<T> {
     pub fn interpolate(&self, size: [usize; 2], mode: ResizeMode) -> Var<T> {
         let shape = self.shape().to_vec();
         assert!(shape.len() == 4, "interpolate: input {shape:?} must be [B, C, H, W]");
-        assert!(size[0] > 0 && size[1] > 0, "interpolate: size {size:?} is empty");
+        assert!(
+            shape[2] * shape[3] > 0 && size[0] * size[1] > 0,
+            "interpolate: neither the pictures of {shape:?} nor the size {size:?} may be empty"
+        );
         let out = [shape[0], shape[1], size[0], size[1]];
         let g = ResizeGeometry {
             planes: shape[0] * shape[1],

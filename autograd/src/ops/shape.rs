@@ -26,11 +26,10 @@ impl<T: Real> Var<T> {
     /// The axes in another order; the gradient goes back in the inverse order. PyTorch equivalent: `Tensor.permute`.
     #[track_caller]
     pub fn permute(&self, order: &[usize]) -> Var<T> {
+        let y = self.value().permute(order); // checks the order
         let mut inverse = vec![0; order.len()];
         order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
-        record("permute", self.value().permute(order), &[self], move |dy, sink| {
-            sink.add(0, || dy.permute(&inverse))
-        })
+        record("permute", y, &[self], move |dy, sink| sink.add(0, || dy.permute(&inverse)))
     }
 
     /// Two axes exchanged. PyTorch equivalent: `Tensor.transpose`.
@@ -71,7 +70,7 @@ impl<T: Real> Var<T> {
     pub fn split(&self, axis: isize, sizes: &[usize]) -> Vec<Var<T>> {
         let total: usize = sizes.iter().sum();
         assert!(
-            total == self.size(axis),
+            total == self.shape()[axis_index("split", axis, self.shape().len())],
             "split: sizes {sizes:?} do not add up to axis {axis} of {:?}",
             self.shape()
         );
@@ -131,11 +130,15 @@ impl<T: Real> Var<T> {
     ) -> Var<T> {
         let padded = self.pad(&[(0, 0), (0, 0), (padding[0], padding[0]), (padding[1], padding[1])], 0.0);
         let from = padded.shape().to_vec(); // [B, C, H + 2p, W + 2p]
-        let [oh, ow] = [0, 1].map(|i| {
+        for i in [0, 1] {
+            assert!(
+                kernel[i] > 0 && stride[i] > 0,
+                "unfold: kernel {kernel:?} and stride {stride:?} must not be 0"
+            );
             let span = dilation[i] * (kernel[i] - 1) + 1;
             assert!(from[2 + i] >= span, "unfold: the kernel spans {span} of {} pixels", from[2 + i]);
-            (from[2 + i] - span) / stride[i] + 1
-        });
+        }
+        let [oh, ow] = [0, 1].map(|i| (from[2 + i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1);
         let step = contiguous_strides(&from);
         // Window (i, j), kernel position (y, x): row i·stride + y·dilation. Overlapping, so fine to read, not to write.
         let walk = View {
@@ -180,20 +183,22 @@ pub fn concat<T: Real>(parts: &[&Var<T>], axis: isize) -> Var<T> {
     let first = parts.first().expect("concat: nothing to join");
     let axis = axis_index("concat", axis, first.shape().len());
     let mut shape = first.shape().to_vec();
+    for part in parts {
+        let agrees = part.shape().len() == shape.len()
+            && (0..shape.len()).all(|a| a == axis || part.shape()[a] == shape[a]);
+        assert!(
+            agrees,
+            "concat: shapes {:?} and {:?} differ outside axis {axis}",
+            first.shape(),
+            part.shape()
+        );
+    }
     shape[axis] = parts.iter().map(|part| part.shape()[axis]).sum();
     let strides = contiguous_strides(&shape);
     let mut windows = Vec::with_capacity(parts.len());
     let mut y: Option<Tensor<T>> = None;
     let mut start = 0;
     for part in parts {
-        let expected: Vec<usize> =
-            (0..shape.len()).map(|a| if a == axis { part.shape()[a] } else { shape[a] }).collect();
-        assert!(
-            part.shape() == expected,
-            "concat: shapes {:?} and {:?} differ outside axis {axis}",
-            first.shape(),
-            part.shape()
-        );
         let window = View { offset: start * strides[axis] as usize, strides: strides.clone() };
         y = Some(part.value().place(y, &shape, &window, false));
         windows.push((part.shape().to_vec(), window));

@@ -34,11 +34,15 @@ impl<T: Real> Var<T> {
     pub fn logsumexp(&self, axis: isize, keepdim: bool) -> Var<T> {
         let axis = axis_index("logsumexp", axis, self.shape().len());
         let x = self.value().clone();
-        let max = x.reduce(Reduce::Max, &[axis]);
+        // A finite shift: where the maximum is infinite, x − max would be NaN.
+        let limit = T::max_value().f64();
+        let max = x.reduce(Reduce::Max, &[axis]).unary(Unary::Clamp(-limit, limit));
         let sum = x.sub(&max).unary(Unary::Exp).reduce(Reduce::Sum, &[axis]);
         let y = sum.unary(Unary::Log).add(&max); // axis kept
         let shape = if keepdim { y.shape().to_vec() } else { drop_axes(self.shape(), &[axis]) };
         record("logsumexp", y.with_shape(&shape), &[self], move |dy, sink| {
+            // Where every x is −∞, so is y: limited, it gives them the gradient 0.
+            let y = y.unary(Unary::Clamp(-limit, f64::INFINITY));
             sink.add(0, || x.sub(&y).unary(Unary::Exp).mul(&dy.with_shape(y.shape())));
         })
     }

@@ -7,7 +7,8 @@ use crate::{ParamKind, Params, Real};
 /// Exponential moving average of a model's parameters: a̅ ← decay·a̅ + (1 − decay)·a after every step. Buffers are
 /// copied. Averaged weights often predict better than the last ones.
 ///
-/// PyTorch equivalent: `AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))`.
+/// PyTorch equivalent: `AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))`, except that its first update
+/// copies the parameters, whereas here the first update already averages, with the values [`Ema::new`] started from.
 #[derive(Clone)]
 pub struct Ema<T: Real = f32> {
     decay: f64,

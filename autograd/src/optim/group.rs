@@ -37,6 +37,12 @@ impl Group {
         [Group::new(names, self.lr_scale, 0.0), self]
     }
 
+    /// The first pattern that no name matches: a spelling mistake.
+    pub(super) fn unmatched<T: Real>(&self, params: &Params<T>) -> Option<&str> {
+        let fits = |pattern: &str| params.ids().any(|id| matches(pattern, params.name(id)));
+        self.patterns.iter().map(String::as_str).find(|pattern| !fits(pattern))
+    }
+
     /// Whether a parameter of that name belongs to the group.
     pub fn contains(&self, name: &str) -> bool {
         self.patterns.iter().any(|pattern| matches(pattern, name))

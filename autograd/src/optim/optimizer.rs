@@ -55,7 +55,8 @@ impl<T: Real> Optimizer<T> {
         Optimizer { rule, groups: vec![Group::new(["*"], 1.0, weight_decay)], states: Vec::new() }
     }
 
-    /// Puts groups before the default one; a parameter belongs to the first that contains it.
+    /// Puts groups before the default one; a parameter belongs to the first that contains it. The first step panics if
+    /// one of their patterns fits no parameter.
     pub fn with_groups(mut self, groups: impl IntoIterator<Item = Group>) -> Optimizer<T> {
         let default = self.groups.pop();
         self.groups.extend(groups);
@@ -64,7 +65,16 @@ impl<T: Real> Optimizer<T> {
     }
 
     /// One update in place of every parameter that has a gradient.
+    #[track_caller]
     pub fn step(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
+        if self.states.is_empty() {
+            let unmatched = self.groups.iter().find_map(|group| group.unmatched(params));
+            assert!(
+                unmatched.is_none(),
+                "optimizer: no parameter is named {}",
+                unmatched.unwrap_or_default()
+            );
+        }
         self.states.resize(params.len(), None);
         for (id, gradient) in grads.params() {
             if params.kind(id) == ParamKind::Parameter {
@@ -131,7 +141,8 @@ impl<T: Real> Optimizer<T> {
     }
 
     /// Takes the state back from a checkpoint; later steps give the same bits as without the interruption. State of
-    /// another rule or another model is an error, and then nothing changes.
+    /// another rule or another model is an error, and then nothing changes. A file without any state is that of an
+    /// optimiser before its first step: it is not an error, and whatever was remembered is forgotten.
     pub fn import(&mut self, params: &Params<T>, file: &TensorFile) -> Result<(), CheckpointError> {
         let kinds: &[&str] = match self.rule {
             Rule::Sgd { .. } => &KINDS[..1],
@@ -177,8 +188,10 @@ impl<T: Real> State<T> {
 /// Names in the file that are an optimiser's state, but of another rule or of no parameter.
 fn foreign<T: Real>(params: &Params<T>, file: &TensorFile, kinds: &[&str]) -> Vec<String> {
     let is_state = |name: &str| KINDS.iter().any(|kind| split(name, kind).is_some());
+    let is_param = |name: &str| params.find(name).is_some();
+    // A model may have a module called `step`: its parameters are no state.
     let is_known =
-        |name: &str| kinds.iter().any(|kind| split(name, kind).is_some_and(|own| params.find(own).is_some()));
+        |name: &str| is_param(name) || kinds.iter().any(|kind| split(name, kind).is_some_and(is_param));
     let names = file.tensors.iter().map(|(name, _)| name);
     names.filter(|name| is_state(name) && !is_known(name)).cloned().collect()
 }

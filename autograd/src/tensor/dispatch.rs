@@ -50,33 +50,40 @@ impl<T: Real> Tensor<T> {
     pub fn unary(&self, kind: Unary) -> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => Tensor::from_vec(cpu::elementwise::unary(kind, self.as_slice()), self.shape()),
-            Storage::Device(x) => on_device(x, "unary", &x.shape, &[&x.shape], |d| d.unary(kind, live(x))),
+            Storage::Device(x) => {
+                on_device(x, kind.name(), &x.shape, &[&x.shape], |d| d.unary(kind, live(x)))
+            }
         }
     }
 
     /// f'(x)·dy, given x (`self`), y = f(x) and dy.
+    #[track_caller]
     pub fn unary_backward(&self, kind: Unary, y: &Tensor<T>, dy: &Tensor<T>) -> Tensor<T> {
+        assert!(
+            y.shape() == self.shape() && dy.shape() == self.shape(),
+            "{} backward: x {:?}, y {:?} and dy {:?} must have one shape",
+            kind.name(),
+            self.shape(),
+            y.shape(),
+            dy.shape()
+        );
         match &self.storage {
             Storage::Cpu(_) => Tensor::from_vec(
                 cpu::elementwise::unary_backward(kind, self.as_slice(), y.as_slice(), dy.as_slice()),
                 self.shape(),
             ),
-            Storage::Device(x) => on_device(x, "unary_backward", &x.shape, &[&x.shape], |d| {
-                d.unary_backward(kind, live(x), peer(x, y), peer(x, dy))
-            }),
+            Storage::Device(x) => {
+                on_device(x, &format!("{}_backward", kind.name()), &x.shape, &[&x.shape], |d| {
+                    d.unary_backward(kind, live(x), peer(x, y), peer(x, dy))
+                })
+            }
         }
     }
 
     /// f(a, b), elementwise with broadcasting.
     #[track_caller]
     pub fn binary(&self, kind: Binary, other: &Tensor<T>) -> Tensor<T> {
-        let name = match kind {
-            Binary::Add => "add",
-            Binary::Sub => "sub",
-            Binary::Mul => "mul",
-            Binary::Div => "div",
-            Binary::Equal => "equal",
-        };
+        let name = kind.name();
         let out = broadcast_or_panic(name, self.shape(), other.shape());
         let strides = |x: &Tensor<T>| broadcast_strides(x.shape(), &out);
         let (sa, sb) = (strides(self), strides(other));
@@ -187,7 +194,7 @@ impl<T: Real> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => Tensor::from_vec(cpu::reduce::reduce(kind, self.as_slice(), size), &kept),
             Storage::Device(x) => {
-                on_device(x, "reduce", &kept, &[&x.shape], |d| d.reduce(kind, live(x), size))
+                on_device(x, kind.name(), &kept, &[&x.shape], |d| d.reduce(kind, live(x), size))
             }
         }
     }
@@ -198,6 +205,8 @@ impl<T: Real> Tensor<T> {
         if self.shape() == to {
             return self.clone();
         }
+        let fits = shape::broadcast(to, self.shape()).is_some_and(|both| both == self.shape());
+        assert!(fits, "sum_to: shape {to:?} does not broadcast to {:?}", self.shape());
         let missing = self.ndim() - to.len();
         let axes: Vec<usize> = (0..self.ndim())
             .filter(|&axis| axis < missing || (to[axis - missing] == 1 && self.shape()[axis] != 1))
@@ -524,7 +533,7 @@ impl<T: Real> Tensor<T> {
                 });
                 let (weight, fresh) = pair.unzip();
                 if h.momentum != 0.0 {
-                    *momentum = Some(device_tensor(w, fresh, &w.shape));
+                    *momentum = Some(device_tensor(w, fresh.flatten(), &w.shape));
                 }
                 w.data = weight;
             }

@@ -12,7 +12,8 @@ use std::fmt;
 
 /// An n-dimensional array of `f32` or `f64`, always contiguous and row-major.
 ///
-/// Cloning shares the storage; writing (only optimisers and gradient sums do) copies it first when it is shared.
+/// Cloning shares the storage; writing in place (optimisers, gradient sums, [`Tensor::place`]) copies it first when it is
+/// shared.
 /// PyTorch equivalent: a contiguous `torch.Tensor` without `requires_grad`; see [`crate::Var`] for the other kind.
 #[derive(Clone)]
 pub struct Tensor<T: Real = f32> {

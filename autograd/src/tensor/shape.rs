@@ -34,11 +34,13 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 /// As [`broadcast`], with a panic in words at the caller's line.
 #[track_caller]
 pub fn broadcast_or_panic(op: &str, a: &[usize], b: &[usize]) -> Vec<usize> {
-    broadcast(a, b).unwrap_or_else(|| {
-        panic!(
+    // Not a closure of `unwrap_or_else`: panics inside closures do not report the caller's line.
+    match broadcast(a, b) {
+        Some(shape) => shape,
+        None => panic!(
             "{op}: shapes {a:?} and {b:?} do not broadcast (aligned at the right, sizes must be equal or 1)"
-        )
-    })
+        ),
+    }
 }
 
 /// Strides that read a tensor of `shape` as if it had the larger shape `to`: 0 along broadcast axes.
@@ -64,7 +66,10 @@ pub fn axis_index(op: &str, axis: isize, ndim: usize) -> usize {
 /// Sorted, distinct axes counted from the front.
 #[track_caller]
 pub fn axis_indices(op: &str, axes: &[isize], ndim: usize) -> Vec<usize> {
-    let mut found: Vec<usize> = axes.iter().map(|&axis| axis_index(op, axis, ndim)).collect();
+    let mut found = Vec::with_capacity(axes.len());
+    for &axis in axes {
+        found.push(axis_index(op, axis, ndim));
+    }
     found.sort_unstable();
     let before = found.len();
     found.dedup();

@@ -258,11 +258,11 @@ impl Device for RefDevice {
         w: &Buffer,
         dw: &Buffer,
         m: Option<&Buffer>,
-    ) -> DeviceResult<(Buffer, Buffer)> {
+    ) -> DeviceResult<(Buffer, Option<Buffer>)> {
         self.probe.enter("sgd_step")?;
         let w = read(w);
         let (w, m) = optim::sgd(h, &w, &sized(dw, w.len()), m.map(|m| sized(m, w.len())).as_deref());
-        Ok((stored(w), stored(m)))
+        Ok((stored(w), (h.momentum != 0.0).then(|| stored(m))))
     }
 
     fn adam_step(

@@ -104,3 +104,19 @@ fn with_what_a_killed_process_leaves_in_the_metrics() {
     });
     assert_same(&desk.path("straight"), &out, "after kills");
 }
+
+/// With a constant learning rate, the end of a run does not shape its beginning: a longer limit continues the epoch.
+#[test]
+fn from_a_limit_in_the_middle_of_an_epoch() {
+    let (desk, config) = (Desk::new(), tiny(&["train.schedule=constant", "train.warmup=0"]));
+    straight(&config, &desk.path("straight"));
+    let out = desk.path("pieces");
+    let go = AtomicBool::new(false);
+    let limited = Trainer::new(&config, RunFolder::create(&out).unwrap(), Some(2)).unwrap();
+    assert!(matches!(limited.train(&go).unwrap(), Outcome::Finished(..)));
+    let rest = Trainer::resume(RunFolder::open(&out).unwrap(), Some(10)).unwrap();
+    assert!(matches!(rest.train(&go).unwrap(), Outcome::Finished(..)));
+    let [one, other] =
+        [desk.path("straight"), out].map(|run| std::fs::read(run.join("last.safetensors")).unwrap());
+    assert!(one == other, "the weights differ");
+}

@@ -3,7 +3,7 @@
 use crate::config::{BUILT_IN, Config};
 use crate::detector::Detector;
 use crate::run_folder::RunFolder;
-use crate::trainer::{Outcome, Summary, Trainer};
+use crate::trainer::{Outcome, Trainer};
 use crate::{bench, check, demo, inspect, predict, replay, score};
 use anyhow::{Context, Result, bail};
 use autograd::Dtype;
@@ -370,7 +370,7 @@ fn train(args: TrainArgs) -> Result<()> {
     let out = trainer.folder().to_owned();
     match trainer.train(stop_on_ctrl_c()?.as_ref())? {
         Outcome::Finished(_, summary) => {
-            print!("{}", kinds_table(&summary));
+            print!("{}", summary.kinds_table());
             println!("run folder: {}", out.display());
             println!("{}", summary.line());
         }
@@ -379,17 +379,6 @@ fn train(args: TrainArgs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The numbers by kind of scene, a line each; empty where the test set is no procedural one.
-pub fn kinds_table(summary: &Summary) -> String {
-    let line = |(kind, s): (&String, &crate::trainer::KindSummary)| {
-        format!(
-            "{kind:<12} {:>4} scenes: S-measure {:.3}, max F {:.3}, max E {:.3}, MAE {:.3}\n",
-            s.images, s.structure, s.max_f, s.max_e, s.mae
-        )
-    };
-    summary.kinds.iter().map(line).collect()
 }
 
 fn predict_files(args: &PredictArgs) -> Result<()> {

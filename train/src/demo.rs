@@ -48,7 +48,7 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
             let run = RunFolder::open(out)?;
             prediction_sheet(&run.path("samples/predictions.png"), &samples, &maps)?;
             affinity_sheet(&run.path("samples/affinity.png"), &detector, &samples[0])?;
-            print!("{}", crate::cli::kinds_table(&summary));
+            print!("{}", summary.kinds_table());
             let at = out.display();
             println!(
                 "pictures:  {at}/samples/predictions.png  RGB, depth, truth, prediction of unseen scenes"

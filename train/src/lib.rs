@@ -18,4 +18,5 @@ pub mod report;
 pub mod run_folder;
 pub mod score;
 pub mod source;
+pub mod summary;
 pub mod trainer;

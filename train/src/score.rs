@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use image::DynamicImage;
+use data::image_io::{Grey, read_grey};
+use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -166,45 +167,22 @@ fn pictures_by_stem(folder: &Path, problems: &mut Vec<String>) -> Result<BTreeMa
 }
 
 fn score_files(prediction: &Path, mask: &Path) -> Result<ImageScores> {
-    let (p, m) = (read_grey(prediction)?, read_grey(mask)?);
-    if (p.width, p.height) != (m.width, m.height) {
+    let (p, m) = (read_bytes(prediction)?, read_bytes(mask)?);
+    let (height, width) = m.dim();
+    if p.dim() != m.dim() {
         bail!(
-            "the prediction is {} x {}, the mask {} x {} (width x height); predict at the mask's size",
-            p.width,
-            p.height,
-            m.width,
-            m.height
+            "the prediction is {} x {}, the mask {width} x {height} (width x height); predict at the mask's size",
+            p.ncols(),
+            p.nrows(),
         );
     }
-    Ok(score_image(&p.bytes, &m.bytes, m.height, m.width))
+    let bytes = |picture: &Array2<u8>| picture.iter().copied().collect::<Vec<u8>>();
+    Ok(score_image(&bytes(&p), &bytes(&m), height, width))
 }
 
-/// A grey picture, row by row.
-struct Grey {
-    width: usize,
-    height: usize,
-    bytes: Vec<u8>,
-}
-
-/// Reads a picture as PIL's grey: L = 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point.
-/// Transparency is dropped, palettes are resolved, of 16 bits the upper 8 count.
-fn read_grey(path: &Path) -> Result<Grey> {
-    let picture = image::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let bytes = match picture {
-        DynamicImage::ImageLuma8(grey) => grey.into_raw(),
-        DynamicImage::ImageLumaA8(grey) => grey.pixels().map(|p| p.0[0]).collect(),
-        DynamicImage::ImageLuma16(grey) => grey.pixels().map(|p| (p.0[0] >> 8) as u8).collect(),
-        DynamicImage::ImageLumaA16(grey) => grey.pixels().map(|p| (p.0[0] >> 8) as u8).collect(),
-        DynamicImage::ImageRgb16(rgb) => rgb.pixels().map(|p| luma(p.0.map(|v| (v >> 8) as u8))).collect(),
-        DynamicImage::ImageRgba16(rgba) => {
-            rgba.pixels().map(|p| luma([0, 1, 2].map(|c| (p.0[c] >> 8) as u8))).collect()
-        }
-        other => other.into_rgb8().pixels().map(|p| luma(p.0)).collect(),
-    };
-    Ok(Grey { width, height, bytes })
-}
-
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
+/// A picture as PIL's grey in 8 bits, `[H, W]`; of 16 bits the upper 8 count.
+fn read_bytes(path: &Path) -> Result<Array2<u8>> {
+    let Grey { values, full_scale } = read_grey(path)?;
+    let step = if full_scale > 255.0 { 256.0 } else { 1.0 };
+    Ok(values.mapv(|v| (v / step) as u8))
 }

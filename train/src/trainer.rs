@@ -4,9 +4,9 @@ use crate::config::{Config, OptimizerKind, ScheduleKind, TrainConfig};
 use crate::detector::Detector;
 use crate::losses::detection_loss;
 use crate::memory::peak_mb;
-use crate::metrics::sod::{ImageScores, SetScores};
 use crate::run_folder::{Record, RunFolder};
 use crate::source::{Dataset, Inputs};
+use crate::summary::{Headline, Summary, by_kind};
 use anyhow::{Context, Result, bail, ensure};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::optim::{Ema, Group, Optimizer, Schedule};
@@ -14,65 +14,12 @@ use autograd::random::Key;
 use autograd::{Ctx, Grads, Params, Var};
 use data::{Augment, Batch, Order};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Version of `last.state.safetensors`; raised when its meaning changes.
 const STATE_FORMAT: &str = "1";
-
-/// The final numbers of a run; serialised as `summary.json`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// S-measure on the test set.
-    #[serde(rename = "S")]
-    pub structure: f64,
-    /// Maximum F-measure.
-    #[serde(rename = "maxF")]
-    pub max_f: f64,
-    /// Maximum E-measure.
-    #[serde(rename = "maxE")]
-    pub max_e: f64,
-    /// Mean absolute error.
-    #[serde(rename = "MAE")]
-    pub mae: f64,
-    /// Seconds of training and evaluation in this process.
-    pub seconds: f64,
-    /// Largest resident set in MiB, where the system tells.
-    pub peak_mb: Option<f64>,
-    /// Scores by kind of scene, where the test set consists of procedural scenes.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub kinds: BTreeMap<String, KindSummary>,
-}
-
-/// The numbers of one kind of scene.
-#[derive(Clone, Debug, Serialize)]
-pub struct KindSummary {
-    /// Pictures of the kind.
-    pub images: usize,
-    /// S-measure.
-    #[serde(rename = "S")]
-    pub structure: f64,
-    /// Maximum F-measure.
-    #[serde(rename = "maxF")]
-    pub max_f: f64,
-    /// Maximum E-measure.
-    #[serde(rename = "maxE")]
-    pub max_e: f64,
-    /// Mean absolute error.
-    #[serde(rename = "MAE")]
-    pub mae: f64,
-}
-
-impl Summary {
-    /// The line that `demo` and `train` end with.
-    pub fn line(&self) -> String {
-        let Summary { structure, max_f, max_e, mae, .. } = self;
-        format!("unseen scenes: S-measure {structure:.3}, max F {max_f:.3}, max E {max_e:.3}, MAE {mae:.3}")
-    }
-}
 
 /// How a run ended.
 pub enum Outcome {
@@ -269,7 +216,7 @@ impl Trainer {
     /// the state.
     fn validate(&mut self, complete: bool) -> Result<String> {
         let evaluated = self.evaluated();
-        let scores = average(&evaluated.evaluate(&self.validation)?);
+        let scores = Headline::of(&evaluated.evaluate(&self.validation)?);
         let (epoch, step) = (self.at.epoch + 1, self.at.step);
         if complete {
             self.at = Position { epoch, batch: 0, step };
@@ -288,12 +235,8 @@ impl Trainer {
     fn finish(self, start: Instant) -> Result<Outcome> {
         let best = Detector::load(&self.run.path("best.safetensors"))?;
         let scores = best.evaluate(&self.test)?;
-        let all = average(&scores);
         let summary = Summary {
-            structure: all.structure,
-            max_f: all.max_f,
-            max_e: all.max_e,
-            mae: all.mae,
+            scores: Headline::of(&scores),
             seconds: start.elapsed().as_secs_f64(),
             peak_mb: peak_mb(),
             kinds: by_kind(&scores),
@@ -411,35 +354,6 @@ impl Trainer {
         let steps = (config.epochs * (self.batches_per_epoch() / config.accumulate)) as u64;
         self.max_steps.map_or(steps, |limit| limit.min(steps))
     }
-}
-
-/// Averages scores of named pictures.
-fn average(scores: &[(String, ImageScores)]) -> crate::metrics::sod::Scores {
-    let images: Vec<ImageScores> = scores.iter().map(|(_, scores)| scores.clone()).collect();
-    SetScores::average(&images).scores
-}
-
-/// Groups procedural scenes by kind, which their names begin with; empty for other pictures.
-fn by_kind(scores: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
-    let mut groups: BTreeMap<String, Vec<(String, ImageScores)>> = BTreeMap::new();
-    for (name, image) in scores {
-        let kind =
-            data::scenes::SceneKind::ALL.iter().map(ToString::to_string).find(|kind| name.starts_with(kind));
-        if let Some(kind) = kind {
-            groups.entry(kind).or_default().push((name.clone(), image.clone()));
-        }
-    }
-    let summary = |group: &Vec<(String, ImageScores)>| {
-        let scores = average(group);
-        KindSummary {
-            images: group.len(),
-            structure: scores.structure,
-            max_f: scores.max_f,
-            max_e: scores.max_e,
-            mae: scores.mae,
-        }
-    };
-    groups.iter().map(|(kind, group)| (kind.clone(), summary(group))).collect()
 }
 
 fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {

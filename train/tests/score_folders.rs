@@ -123,7 +123,7 @@ fn every_problem_is_reported_by_name() {
         "lonely: no prediction for",
         "stray: no mask for",
         "large: the prediction is 7 x 5, the mask 14 x 10",
-        "torn: cannot read",
+        "torn: cannot decode",
         "b: both",
     ] {
         assert!(error.contains(part), "{part:?} is not in:\n{error}");

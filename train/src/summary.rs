@@ -1,0 +1,97 @@
+//! The numbers a run ends with.
+
+use crate::metrics::sod::{ImageScores, SetScores};
+use data::scenes::SceneKind;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The four measures that papers on salient objects report.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Headline {
+    /// S-measure.
+    #[serde(rename = "S")]
+    pub structure: f64,
+    /// Maximum F-measure.
+    #[serde(rename = "maxF")]
+    pub max_f: f64,
+    /// Maximum E-measure.
+    #[serde(rename = "maxE")]
+    pub max_e: f64,
+    /// Mean absolute error.
+    #[serde(rename = "MAE")]
+    pub mae: f64,
+}
+
+impl Headline {
+    /// Over a set of named pictures, curves averaged first.
+    pub fn of(pictures: &[(String, ImageScores)]) -> Headline {
+        let images: Vec<ImageScores> = pictures.iter().map(|(_, scores)| scores.clone()).collect();
+        let scores = SetScores::average(&images).scores;
+        Headline { structure: scores.structure, max_f: scores.max_f, max_e: scores.max_e, mae: scores.mae }
+    }
+}
+
+impl fmt::Display for Headline {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Headline { structure, max_f, max_e, mae } = self;
+        write!(f, "S-measure {structure:.3}, max F {max_f:.3}, max E {max_e:.3}, MAE {mae:.3}")
+    }
+}
+
+/// The final numbers of a run; serialised as `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Scores on the test set.
+    #[serde(flatten)]
+    pub scores: Headline,
+    /// Seconds of training and evaluation in this process.
+    pub seconds: f64,
+    /// Largest resident set in MiB, where the system tells.
+    pub peak_mb: Option<f64>,
+    /// Scores by kind of scene, where the test set consists of procedural scenes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, KindSummary>,
+}
+
+/// The numbers of one kind of scene.
+#[derive(Clone, Debug, Serialize)]
+pub struct KindSummary {
+    /// Pictures of the kind.
+    pub images: usize,
+    /// Their scores.
+    #[serde(flatten)]
+    pub scores: Headline,
+}
+
+impl Summary {
+    /// The line that `demo` and `train` end with.
+    pub fn line(&self) -> String {
+        format!("unseen scenes: {}", self.scores)
+    }
+
+    /// The numbers by kind of scene, a line each; empty where the test set is no procedural one.
+    pub fn kinds_table(&self) -> String {
+        let line =
+            |(kind, s): (&String, &KindSummary)| format!("{kind:<12} {:>4} scenes: {}\n", s.images, s.scores);
+        self.kinds.iter().map(line).collect()
+    }
+}
+
+/// Groups procedural scenes by kind, which their names begin with; empty for other pictures.
+pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
+    let mut groups: BTreeMap<String, Vec<(String, ImageScores)>> = BTreeMap::new();
+    for (name, scores) in pictures {
+        let kind =
+            SceneKind::ALL.iter().map(|kind| format!("{kind}_")).find(|kind| name.starts_with(kind.as_str()));
+        if let Some(kind) = kind {
+            groups
+                .entry(kind.trim_end_matches('_').to_owned())
+                .or_default()
+                .push((name.clone(), scores.clone()));
+        }
+    }
+    let summary =
+        |group: &[(String, ImageScores)]| KindSummary { images: group.len(), scores: Headline::of(group) };
+    groups.iter().map(|(kind, group)| (kind.clone(), summary(group))).collect()
+}

@@ -1,6 +1,6 @@
 //! The whole story in a few minutes: draw scenes, train, evaluate on unseen ones, show what was learned.
 
-use crate::config::{Config, ModelConfig, SourceConfig};
+use crate::config::{Config, SourceConfig};
 use crate::report::{affinity_sheet, prediction_sheet};
 use crate::run_folder::RunFolder;
 use crate::source::Dataset;
@@ -23,7 +23,6 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
         };
         sources.iter().map(count).sum()
     };
-    let ModelConfig::Tiny(model) = &config.model;
     eprintln!(
         "drawing {} scenes to train on, {} to choose the best weights by and {} unseen ones ({} px)",
         scenes(&config.data.train),
@@ -33,8 +32,7 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
     );
     let trainer = Trainer::new(&config, RunFolder::create(out)?, steps)?;
     eprintln!(
-        "training the {:?}-fusion network ({} parameters) from nothing; Ctrl-C saves and stops",
-        model.fusion,
+        "training a network of {} parameters from nothing; Ctrl-C saves and stops",
         trainer.detector().params.num_learned()
     );
     match trainer.train(stop)? {

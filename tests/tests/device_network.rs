@@ -1,4 +1,5 @@
-//! The small detector on a device: training steps there equal training steps on the host, with two transfers a step.
+//! The small detector on a device: training steps there equal training steps on the host, and a step reads back nothing
+//! but its loss.
 
 use autograd::device::DeviceHandle;
 use autograd::optim::Optimizer;

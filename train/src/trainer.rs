@@ -291,9 +291,7 @@ impl Trainer {
         let output = self.detector.forward(&ctx, &inputs);
         let loss = detection_loss(&output, &Var::constant(inputs.mask));
         let grads = loss.backward();
-        for (id, value) in ctx.finish() {
-            self.detector.params.set(id, value);
-        }
+        self.detector.params.apply(ctx.finish());
         Ok((f64::from(loss.value().item()?), grads))
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod optim;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod resize;
+pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod strided;
 

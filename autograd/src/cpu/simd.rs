@@ -1,0 +1,76 @@
+//! Which vector instructions this processor has, asked once at run time.
+//!
+//! The crate is compiled for the oldest processor of its architecture (SSE2 on x86-64). Hot loops are compiled two times
+//! more, for AVX2 and for AVX-512, and [`widest`] calls the best copy that runs here. A loop must not sum in an order that
+//! depends on the vector length; then every copy gives the same bits.
+
+use std::sync::OnceLock;
+
+/// Vector instructions, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What the compiler may always assume.
+    Baseline,
+    /// AVX2 and FMA: eight `f32` at a time.
+    Avx2,
+    /// AVX-512 F, VL, BW and DQ: sixteen `f32` at a time.
+    Avx512,
+}
+
+/// The best level this processor has. `AUTOGRAD_SIMD=baseline` or `avx2` lowers it, to test and to measure the others.
+pub(crate) fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let most = match std::env::var("AUTOGRAD_SIMD").as_deref() {
+            Ok("baseline") => Level::Baseline,
+            Ok("avx2") => Level::Avx2,
+            _ => Level::Avx512,
+        };
+        detected().min(most)
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected() -> Level {
+    use std::arch::is_x86_feature_detected as has;
+    if !(has!("avx2") && has!("fma")) {
+        Level::Baseline
+    } else if has!("avx512f") && has!("avx512vl") && has!("avx512bw") && has!("avx512dq") {
+        Level::Avx512
+    } else {
+        Level::Avx2
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detected() -> Level {
+    Level::Baseline
+}
+
+/// Calls `f` in the copy that is compiled for this processor's instructions. `f` should do nothing but call an
+/// `#[inline(always)]` function: only what is inlined here is compiled anew.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+pub(crate) fn widest<R>(f: impl FnOnce() -> R) -> R {
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
+    fn avx512<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+    match level() {
+        Level::Baseline => f(),
+        // SAFETY: `level` has found AVX2 and FMA on this processor.
+        Level::Avx2 => unsafe { avx2(f) },
+        // SAFETY: `level` has found these features, AVX2 and FMA among them, on this processor.
+        Level::Avx512 => unsafe { avx512(f) },
+    }
+}
+
+/// Calls `f`: the compiler's own choice of instructions is all there is to choose from.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn widest<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}

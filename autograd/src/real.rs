@@ -1,5 +1,6 @@
 //! The one type parameter of the engine: the scalar.
 
+use crate::cpu::gemm::Kernels;
 use ndarray::LinalgScalar;
 use num_traits::{Float, NumAssign};
 use std::fmt::{Debug, Display, LowerExp};
@@ -19,7 +20,7 @@ pub enum Dtype {
 /// `f64` exists so that gradients can be checked for real: in `f32` a finite difference has three good digits, in
 /// `f64` it has nine.
 pub trait Real:
-    Float + NumAssign + LinalgScalar + Sum + Default + Debug + Display + LowerExp + Send + Sync + 'static
+    Float + NumAssign + LinalgScalar + Sum + Default + Debug + Display + LowerExp + Send + Sync + Kernels + 'static
 {
     /// Which of the two it is.
     const DTYPE: Dtype;

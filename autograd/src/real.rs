@@ -20,7 +20,18 @@ pub enum Dtype {
 /// `f64` exists so that gradients can be checked for real: in `f32` a finite difference has three good digits, in
 /// `f64` it has nine.
 pub trait Real:
-    Float + NumAssign + LinalgScalar + Sum + Default + Debug + Display + LowerExp + Send + Sync + Kernels + 'static
+    Float
+    + NumAssign
+    + LinalgScalar
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + LowerExp
+    + Send
+    + Sync
+    + Kernels
+    + 'static
 {
     /// Which of the two it is.
     const DTYPE: Dtype;

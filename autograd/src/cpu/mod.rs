@@ -10,6 +10,7 @@ pub(crate) mod index;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pool;
+pub(crate) mod recycle;
 pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod simd;

@@ -143,10 +143,7 @@ impl<T: Real> Tensor<T> {
             other.shape()
         );
         match &mut self.storage {
-            Storage::Cpu(array) => {
-                let sum = array.as_slice_mut().expect("tensors are contiguous");
-                cpu::elementwise::accumulate(sum, other.as_slice());
-            }
+            Storage::Cpu(_) => cpu::elementwise::accumulate(self.host_mut(), other.as_slice()),
             Storage::Device(_) => *self = self.add(other),
         }
     }
@@ -245,11 +242,7 @@ impl<T: Real> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => {
                 let mut dst = dst.unwrap_or_else(|| Tensor::zeros(dst_shape));
-                let Storage::Cpu(array) = &mut dst.storage else {
-                    panic!("strided copy: operands live apart")
-                };
-                let out = array.as_slice_mut().expect("tensors are contiguous");
-                cpu::strided::copy(shape, (self.as_slice(), from), (out, to), accumulate);
+                cpu::strided::copy(shape, (self.as_slice(), from), (dst.host_mut(), to), accumulate);
                 dst
             }
             Storage::Device(x) => on_device(x, "strided_copy", dst_shape, &[&x.shape], |d| {
@@ -520,9 +513,9 @@ impl<T: Real> Tensor<T> {
     /// One SGD update in place; the momentum buffer is created by the first step that needs it.
     pub(crate) fn sgd_step(&mut self, h: SgdStep, dw: &Tensor<T>, momentum: &mut Option<Tensor<T>>) {
         match &mut self.storage {
-            Storage::Cpu(w) => {
+            Storage::Cpu(_) => {
                 let m = momentum.as_mut().map(Tensor::host_mut);
-                let fresh = cpu::optim::sgd_step(h, w.as_slice_mut().expect("contiguous"), dw.as_slice(), m);
+                let fresh = cpu::optim::sgd_step(h, self.host_mut(), dw.as_slice(), m);
                 if let Some(fresh) = fresh {
                     *momentum = Some(Tensor::from_vec(fresh, dw.shape()));
                 }
@@ -543,9 +536,8 @@ impl<T: Real> Tensor<T> {
     /// One Adam update of the weight and its two moments, in place.
     pub(crate) fn adam_step(&mut self, h: AdamStep, dw: &Tensor<T>, m: &mut Tensor<T>, v: &mut Tensor<T>) {
         match &mut self.storage {
-            Storage::Cpu(w) => {
-                let w = w.as_slice_mut().expect("contiguous");
-                cpu::optim::adam_step(h, w, dw.as_slice(), m.host_mut(), v.host_mut());
+            Storage::Cpu(_) => {
+                cpu::optim::adam_step(h, self.host_mut(), dw.as_slice(), m.host_mut(), v.host_mut());
             }
             Storage::Device(w) => {
                 let all = w.handle.run("adam_step", &[&w.shape], |d| {
@@ -559,13 +551,6 @@ impl<T: Real> Tensor<T> {
                 *v = device_tensor(w, second, &w.shape);
                 w.data = weight;
             }
-        }
-    }
-
-    fn host_mut(&mut self) -> &mut [T] {
-        match &mut self.storage {
-            Storage::Cpu(array) => array.as_slice_mut().expect("tensors are contiguous"),
-            Storage::Device(_) => panic!("optimiser step: the weight and its state live apart"),
         }
     }
 }

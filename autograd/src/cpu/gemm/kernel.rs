@@ -15,9 +15,11 @@
 
 #![allow(unsafe_code)] // registers are filled through pointers; every block says why it may
 
+use crate::cpu::recycle::Pool;
 use crate::cpu::simd::{Level, level};
 use crate::real::Real;
 use std::cell::RefCell;
+use std::sync::Mutex;
 use std::thread::LocalKey;
 
 /// Vectors of B in one step, at most.
@@ -60,6 +62,8 @@ pub trait Kernels: Sized + 'static {
     fn kernel() -> Kernel<Self>;
     /// This thread's spare buffers, see [`with_scratch`].
     fn spare() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
+    /// Memory of dropped tensors.
+    fn pool() -> &'static Mutex<Pool<Self>>;
 }
 
 /// Lends `f` a buffer of `len` elements with stale content. Buffers are kept by their thread, so that inner loops do not
@@ -86,6 +90,8 @@ trait Vector: Copy {
     unsafe fn store(self, to: *mut Self::Scalar);
     /// self·b + c
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// Asks for the cache line at `to`, which will be written.
+    unsafe fn prefetch(to: *const Self::Scalar);
 }
 
 /// The tile itself. Everything is unrolled: MR and NW are known when it is compiled, so `sum` never leaves the registers.
@@ -97,6 +103,12 @@ unsafe fn tile<V: Vector, const MR: usize, const NW: usize>(t: &Tile<V::Scalar>,
         let mut sum = [[V::splat(zero); NW]; MR];
         let (mut a, a_rs, a_cs) = t.a;
         let (mut b, b_rs) = t.b;
+        for i in 0..MR {
+            for j in 0..NW {
+                // C is needed when the sums are done; asked for now, it arrives meanwhile.
+                V::prefetch(t.c.0.wrapping_add(i * t.c.1 + j * V::LANES));
+            }
+        }
         for _ in 0..t.k {
             let mut row = [V::splat(zero); NW];
             for j in 0..NW {
@@ -183,9 +195,12 @@ impl<T: Real> Vector for Portable<T> {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         // Where the baseline has no fused instruction, `mul_add` is a slow call.
         let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
-        let one = |i: usize| if fused { self.0[i].mul_add(b.0[i], c.0[i]) } else { self.0[i] * b.0[i] + c.0[i] };
+        let one =
+            |i: usize| if fused { self.0[i].mul_add(b.0[i], c.0[i]) } else { self.0[i] * b.0[i] + c.0[i] };
         Portable([one(0), one(1), one(2), one(3)])
     }
+    #[inline(always)]
+    unsafe fn prefetch(_: *const T) {}
 }
 
 unsafe fn portable<T: Real>(t: &Tile<T>, rows: usize, two: bool) {
@@ -226,6 +241,10 @@ mod x86 {
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             unsafe { _mm512_fmadd_ps(self, b, c) }
         }
+        #[inline(always)]
+        unsafe fn prefetch(to: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+        }
     }
 
     impl Vector for __m512d {
@@ -247,6 +266,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             unsafe { _mm512_fmadd_pd(self, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(to: *const f64) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
         }
     }
 
@@ -271,6 +294,10 @@ mod x86 {
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             unsafe { _mm256_fmadd_ps(self, b, c) }
         }
+        #[inline(always)]
+        unsafe fn prefetch(to: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
+        }
     }
 
     impl Vector for __m256d {
@@ -292,6 +319,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             unsafe { _mm256_fmadd_pd(self, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(to: *const f64) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
         }
     }
 
@@ -328,6 +359,10 @@ impl Kernels for f32 {
         thread_local!(static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
         &SPARE
     }
+    fn pool() -> &'static Mutex<Pool<f32>> {
+        static POOL: Mutex<Pool<f32>> = Mutex::new(Pool::new());
+        &POOL
+    }
 }
 
 impl Kernels for f64 {
@@ -343,5 +378,9 @@ impl Kernels for f64 {
     fn spare() -> &'static LocalKey<RefCell<Vec<Vec<f64>>>> {
         thread_local!(static SPARE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
         &SPARE
+    }
+    fn pool() -> &'static Mutex<Pool<f64>> {
+        static POOL: Mutex<Pool<f64>> = Mutex::new(Pool::new());
+        &POOL
     }
 }

@@ -8,6 +8,7 @@ mod product;
 pub(crate) use kernel::Kernels;
 pub(crate) use product::{Start, matrix, panel_cols, product};
 
+use super::recycle::stale;
 use crate::device::MatMul;
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
@@ -23,7 +24,7 @@ const BATCH: usize = 8;
 /// `C[b] = alpha · op(A[b]) · op(B[b]) (+ bias)`; see [`MatMul`]. Cost 2·batch·m·k·n FLOP.
 pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -> Vec<T> {
     let MatMul { batch, m, k, n, .. } = p;
-    let mut c = vec![T::zero(); batch * m * n];
+    let mut c = stale(batch * m * n);
     if c.is_empty() {
         return c;
     }
@@ -49,22 +50,17 @@ fn pick<T>(values: &[T], batched: bool, size: usize, i: usize) -> &[T] {
     if batched { &values[i * size..(i + 1) * size] } else { values }
 }
 
-/// C = alpha·A·B + start on the calling thread.
-fn single_product<T: Real>(
-    alpha: T,
-    a: ArrayView2<T>,
-    b: ArrayView2<T>,
-    start: Start<T>,
-    mut c: ArrayViewMut2<T>,
-) {
-    product(alpha, a, b, start, &mut c);
-}
-
 /// C = alpha·A·B + start by all threads. Every task copies what it needs of A and B into its own core's cache: panels
 /// shared between cores are slower, because each line has to travel when another core wrote it last.
 ///
 /// The cut depends on the number of threads, the bits do not: an element of C is one sum over k, wherever it is computed.
-fn shared_product<T: Real>(alpha: T, a: ArrayView2<T>, b: ArrayView2<T>, start: Start<T>, c: ArrayViewMut2<T>) {
+fn shared_product<T: Real>(
+    alpha: T,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    start: Start<T>,
+    c: ArrayViewMut2<T>,
+) {
     let ((m, n), k) = (c.dim(), a.dim().1);
     let threads = rayon::current_num_threads();
     let parts = (m * n * k / PART).clamp(threads, 4 * threads);

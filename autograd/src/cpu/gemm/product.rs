@@ -12,10 +12,10 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
 
 /// Rows of A in a block; a multiple of every kernel's rows.
 const MC: usize = 168;
-/// Depth of a block: a micro-panel of A takes 14·KC·4 = 14 KiB.
-const KC: usize = 256;
+/// Depth of a block: a micro-panel of A takes 14·KC·4 = 21 KiB.
+const KC: usize = 384;
 /// Columns of B in a block; a multiple of every kernel's columns.
-const NC: usize = 512;
+const NC: usize = 256;
 
 /// What C holds before the product is added.
 #[derive(Clone, Copy)]
@@ -138,7 +138,13 @@ pub(crate) fn product<T: Real>(
 ) {
     if c.strides()[1] != 1 && c.dim().1 > 1 {
         assert!(!matches!(start, Start::Bias(_)), "product: a bias needs contiguous rows of C");
-        return product(alpha, b.reversed_axes(), a.reversed_axes(), start, &mut c.view_mut().reversed_axes());
+        return product(
+            alpha,
+            b.reversed_axes(),
+            a.reversed_axes(),
+            start,
+            &mut c.view_mut().reversed_axes(),
+        );
     }
     let (k, n) = b.dim();
     let cols = panel_cols::<T>();
@@ -250,8 +256,14 @@ fn columns<T: Real>(
                 (true, Start::Old) => ((target.cast_const(), c_row), (target, c_row)),
                 (true, Start::Bias(bias)) => ((bias[j..].as_ptr(), 0), (target, c_row)),
             };
-            let tile =
-                Tile { k, a: left, b: (panel.as_ptr(), row), start: (from, from_row), c: (to, to_row), alpha };
+            let tile = Tile {
+                k,
+                a: left,
+                b: (panel.as_ptr(), row),
+                start: (from, from_row),
+                c: (to, to_row),
+                alpha,
+            };
             // SAFETY: rows i..i+height of A lie in its view or in the packed block, at the strides given; the panel has k
             // rows of whole vectors from `panel` on, being either packed to full width or complete in place (an
             // incomplete one is copied to `tail`); C's part has height·width elements, whose view was checked by

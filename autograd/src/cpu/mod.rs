@@ -16,6 +16,7 @@ pub(crate) mod resize;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod strided;
+pub(crate) mod vecmath;
 
 use rayon::prelude::*;
 

@@ -28,6 +28,14 @@ pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -
     if c.is_empty() {
         return c;
     }
+    if k == 0 {
+        // Sums without terms.
+        match bias {
+            Some(bias) => c.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
+            None => c.fill(T::zero()),
+        }
+        return c;
+    }
     let alpha = T::of(p.alpha);
     let start = bias.map_or(Start::Zero, Start::Bias);
     let one = |i: usize, c: &mut [T], parallel: bool| {

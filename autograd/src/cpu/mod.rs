@@ -3,6 +3,8 @@
 //! Work is cut into chunks whose size depends on the shapes alone, and partial sums are added in a fixed order, so the
 //! bits of a result do not depend on the number of threads.
 
+pub(crate) mod attention;
+pub(crate) mod cda;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;

@@ -5,8 +5,10 @@
 mod kernel;
 mod product;
 
-pub(crate) use kernel::Kernels;
-pub(crate) use product::{Start, matrix, panel_cols, product};
+pub(crate) use kernel::{Kernels, with_scratch};
+pub(crate) use product::{
+    Panels, Start, matrix, pack_panel, packed_len, packed_product, panel_cols, product,
+};
 
 use super::recycle::stale;
 use crate::device::MatMul;

@@ -83,13 +83,19 @@ impl<'a, T: Real> Map<'a, T> {
     /// Rows of P times their sums: exponentials from the row's maximum on; `lse` gets ln Σ eˢ and `inverse` 1/Σ.
     pub(super) fn exponentials(&self, rows: &Range<usize>, tile: &mut [T], lse: &mut [T], inverse: &mut [T]) {
         self.scores(rows, tile);
-        widest(|| exponentials(tile, self.keys, lse, inverse));
+        widest(
+            #[inline(always)]
+            || exponentials(tile, self.keys, lse, inverse),
+        );
     }
 
     /// Rows of P, given their ln Σ eˢ.
     pub(super) fn probabilities(&self, rows: &Range<usize>, lse: &[T], tile: &mut [T]) {
         self.scores(rows, tile);
-        widest(|| probabilities(tile, self.keys, lse));
+        widest(
+            #[inline(always)]
+            || probabilities(tile, self.keys, lse),
+        );
     }
 }
 
@@ -146,7 +152,10 @@ fn probabilities<T: Real>(tile: &mut [T], keys: usize, lse: &[T]) {
 
 /// Gradient of the scores of some rows, in place of that of P: dS = P∘(dP − Σ P∘dP).
 pub(super) fn score_gradient<T: Real>(p: &[T], dp: &mut [T], keys: usize) {
-    widest(|| softmax_gradient(p, dp, keys));
+    widest(
+        #[inline(always)]
+        || softmax_gradient(p, dp, keys),
+    );
 }
 
 #[inline(always)]

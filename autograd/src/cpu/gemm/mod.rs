@@ -18,8 +18,10 @@ use rayon::prelude::*;
 
 /// Multiply-adds below which a part is not worth a task.
 const TASK: usize = 1 << 20;
-/// Multiply-adds of a part that is worth its own copies of A and B: about a millisecond.
-const PART: usize = 1 << 26;
+/// Rows of a part that pay for its own copy of B.
+const PART_ROWS: usize = 512;
+/// Rows of a part at least: with fewer, columns are shared out as well.
+const FEW_ROWS: usize = 56;
 /// From this many products on, a batch is shared out product by product.
 const BATCH: usize = 8;
 
@@ -60,28 +62,17 @@ fn pick<T>(values: &[T], batched: bool, size: usize, i: usize) -> &[T] {
     if batched { &values[i * size..(i + 1) * size] } else { values }
 }
 
-/// C = alpha·A·B + start by all threads. Every task copies what it needs of A and B into its own core's cache: panels
-/// shared between cores are slower, because each line has to travel when another core wrote it last.
+/// C = alpha·A·B + start by all threads. Every task lays out the part of B it needs in its own core's cache: shared panels
+/// are slower, because each line has to travel when another core wrote it last. For the same reason rows are shared out
+/// before columns: two cores that write next to each other in every row exchange a line for every row.
 ///
 /// The cut depends on the number of threads, the bits do not: an element of C is one sum over k, wherever it is computed.
-fn shared_product<T: Real>(
-    alpha: T,
-    a: ArrayView2<T>,
-    b: ArrayView2<T>,
-    start: Start<T>,
-    c: ArrayViewMut2<T>,
-) {
-    let ((m, n), k) = (c.dim(), a.dim().1);
+fn shared_product<T: Real>(alpha: T, a: ArrayView2<T>, b: ArrayView2<T>, start: Start<T>, c: ArrayViewMut2<T>) {
+    let (m, n) = c.dim();
     let threads = rayon::current_num_threads();
-    let parts = (m * n * k / PART).clamp(threads, 4 * threads);
-    let (mut rows, mut columns) = (m, n);
-    while m.div_ceil(rows) * n.div_ceil(columns) < parts && rows * columns * k >= 2 * TASK {
-        if rows > columns {
-            rows = rows.div_ceil(2).next_multiple_of(T::kernel().rows);
-        } else {
-            columns = columns.div_ceil(2).next_multiple_of(panel_cols::<T>());
-        }
-    }
+    let parts = threads * (m / (PART_ROWS * threads)).clamp(1, 4);
+    let rows = m.div_ceil(parts).max(FEW_ROWS).next_multiple_of(T::kernel().rows);
+    let columns = n.div_ceil(parts.div_ceil(m.div_ceil(rows))).next_multiple_of(panel_cols::<T>());
     let mut tasks = Vec::new();
     let mut below = c;
     for i in (0..m).step_by(rows) {

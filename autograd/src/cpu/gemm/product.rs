@@ -181,8 +181,7 @@ pub(crate) fn packed_product<T: Real>(
         return;
     }
     let kernel = T::kernel();
-    // A block of A is worth copying if many columns of B pass by.
-    let pack = k > 0 && n > 2 * kernel.cols;
+    let pack = k > 0 && n > 2 * kernel.cols && in_one_set(&a);
     let depths = (0..k.max(1)).step_by(KC);
     let spare = if pack { m.min(MC).next_multiple_of(kernel.rows) * k.min(KC) } else { 0 };
     with_scratch(spare, |block| {
@@ -200,6 +199,12 @@ pub(crate) fn packed_product<T: Real>(
             }
         }
     });
+}
+
+/// Whether neighbouring rows or columns of A fall on the same few places of the first-level cache: 4096 bytes apart, all of
+/// them compete for its eight ways, and a copy is worth its time. Other matrices are read where they lie.
+fn in_one_set<T>(a: &ArrayView2<T>) -> bool {
+    a.strides().iter().any(|stride| (stride.unsigned_abs() * size_of::<T>()).is_multiple_of(4096))
 }
 
 /// A block of A, where it lies or in micro-panels `[kc, rows]`.

@@ -67,7 +67,13 @@ fn pick<T>(values: &[T], batched: bool, size: usize, i: usize) -> &[T] {
 /// before columns: two cores that write next to each other in every row exchange a line for every row.
 ///
 /// The cut depends on the number of threads, the bits do not: an element of C is one sum over k, wherever it is computed.
-fn shared_product<T: Real>(alpha: T, a: ArrayView2<T>, b: ArrayView2<T>, start: Start<T>, c: ArrayViewMut2<T>) {
+fn shared_product<T: Real>(
+    alpha: T,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    start: Start<T>,
+    c: ArrayViewMut2<T>,
+) {
     let (m, n) = c.dim();
     let threads = rayon::current_num_threads();
     let parts = threads * (m / (PART_ROWS * threads)).clamp(1, 4);

@@ -240,7 +240,7 @@ def detection_loss(output, truth):
 NETWORKS = {
     "demo": (TinySod, 1_037_283),
     "mutualformer-resnet50": (lambda: MutualSod("resnet50"), 52_049_736),
-    "mutualformer-mobilenetv2": (lambda: MutualSod("mobilenetv2"), 8_240_648),
+    "mutualformer-mobilenetv2": (lambda: MutualSod("mobilenetv2"), 8_225_992),
 }
 
 

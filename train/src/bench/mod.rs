@@ -24,7 +24,7 @@ pub(crate) enum Bench {
     Conv(conv::ConvArgs),
     /// The released MutualFormer block, forward and backward
     Block(block::BlockArgs),
-    /// One training step of a detector: forward and loss, backward, AdamW update
+    /// One training step of a detector: forward pass and loss, backward pass, update
     Sod(sod::SodArgs),
     /// Time and memory of the block against the number of tokens, drawn as curves
     Curve(curve::CurveArgs),

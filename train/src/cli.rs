@@ -1,10 +1,11 @@
 //! The command line.
 
+use crate::bench::Bench;
 use crate::config::{BUILT_IN, Config};
 use crate::detector::Detector;
 use crate::run_folder::RunFolder;
 use crate::trainer::{Outcome, Trainer};
-use crate::{bench, check, demo, inspect, predict, replay, score};
+use crate::{check, demo, inspect, predict, replay, score};
 use anyhow::{Context, Result, bail};
 use autograd::Dtype;
 use autograd::checkpoint::TensorFile;
@@ -202,58 +203,6 @@ struct SynthArgs {
     size: usize,
 }
 
-#[derive(Subcommand)]
-enum Bench {
-    /// Matrix products [batch, m, k] x [batch, k, n]
-    Gemm {
-        /// Rows of the left matrix
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
-        m: usize,
-        /// Columns of the left matrix, rows of the right one
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
-        k: usize,
-        /// Columns of the right matrix
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1024)]
-        n: usize,
-        /// Products in one call
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1)]
-        batch: usize,
-        /// Repetitions after one to warm up
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 11)]
-        repeat: usize,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// The released MutualFormer block, forward and backward
-    Block {
-        /// Pictures
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 4)]
-        batch: usize,
-        /// Tokens a picture
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 196)]
-        tokens: usize,
-        /// Channels of one modality
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 384)]
-        dim: usize,
-        /// Attention heads; they divide the channels
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 6)]
-        heads: usize,
-        /// How CDA is computed
-        #[arg(long, default_value = "auto")]
-        path: PathArg,
-        /// Repetitions after one to warm up
-        #[arg(long, value_name = "N", value_parser = positive, default_value_t = 7)]
-        repeat: usize,
-        /// Where to compute; this version knows the cpu only
-        #[arg(long, default_value = "cpu")]
-        device: String,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 /// Scalar types on the command line.
 #[derive(Clone, Copy, ValueEnum)]
 enum DtypeArg {
@@ -265,11 +214,25 @@ enum DtypeArg {
 
 /// Ways to compute CDA.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PathArg {
+pub(crate) enum PathArg {
     /// Whatever suits the sizes
     Auto,
     /// N x N matrices, as the equations are written
     Plain,
+}
+
+impl PathArg {
+    /// What it is called on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().expect("no way is hidden").get_name().to_owned()
+    }
+
+    /// The way that is taken for it.
+    pub(crate) fn taken(self) -> &'static str {
+        match self {
+            PathArg::Auto | PathArg::Plain => "plain",
+        }
+    }
 }
 
 /// Parses the command line and runs it.
@@ -296,12 +259,12 @@ pub fn main() -> Result<()> {
             on_cpu(&device)?;
             replay_file(&case, &out, dtype)
         }
-        Command::Bench { what } => run_bench(what),
+        Command::Bench { what } => what.run(),
     }
 }
 
 /// A number from 1 on.
-fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
         Ok(number) => Ok(number),
@@ -332,7 +295,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 }
 
 /// The only device there is so far.
-fn on_cpu(device: &str) -> Result<()> {
+pub(crate) fn on_cpu(device: &str) -> Result<()> {
     if device != "cpu" {
         bail!("--device {device}: this version computes on the CPU only (--device cpu)");
     }
@@ -429,33 +392,5 @@ fn replay_file(case: &Path, out: &Path, dtype: Option<DtypeArg>) -> Result<()> {
         Dtype::F64 => replay::replay::<f64>(&file),
     };
     result.with_context(|| format!("in {}", case.display()))?.write(out)?;
-    Ok(())
-}
-
-fn run_bench(what: Bench) -> Result<()> {
-    match what {
-        Bench::Gemm { m, k, n, batch, repeat, json } => {
-            let report = bench::gemm(batch, m, k, n, repeat);
-            if json {
-                println!("{}", serde_json::to_string(&report)?);
-            } else {
-                println!("{batch} x ({m} x {k} x {n}): {:.3} ms, {:.1} GFLOP/s", report.ms, report.gflops);
-            }
-        }
-        Bench::Block { batch, tokens, dim, heads, path: _, repeat, device, json } => {
-            on_cpu(&device)?;
-            let report = bench::block(batch, tokens, dim, heads, repeat)?;
-            if json {
-                println!("{}", serde_json::to_string(&report)?);
-            } else {
-                let peak = report.peak_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0} MiB"));
-                println!(
-                    "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {peak}, {} \
-                     threads, {} path",
-                    report.forward_ms, report.backward_ms, report.threads, report.path
-                );
-            }
-        }
-    }
     Ok(())
 }

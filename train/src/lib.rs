@@ -1,6 +1,6 @@
 //! The library behind the `mutualformer` tool.
 
-pub mod bench;
+mod bench;
 pub mod check;
 pub mod cli;
 pub mod config;

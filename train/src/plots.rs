@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
@@ -70,23 +71,43 @@ impl Series {
 /// # Errors
 /// If the file cannot be written.
 pub fn line_plot(path: &Path, title: &str, x_label: &str, y_label: &str, series: &[Series]) -> Result<()> {
-    draw(path, title, x_label, y_label, series)
+    let points = || series.iter().flat_map(Series::drawable);
+    let x_range = padded(points().map(|p| p.0), 0.0);
+    let y_range = padded(points().map(|p| p.1), 0.04);
+    draw(path, [title, x_label, y_label], series, x_range, y_range)
         .map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
 }
 
-fn draw(
+/// As [`line_plot`] with logarithmic axes, on which y = c·xᵖ is a straight line of slope p. All values must be positive.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn log_log_plot(path: &Path, title: &str, x_label: &str, y_label: &str, series: &[Series]) -> Result<()> {
+    let range = |part: fn((f64, f64)) -> f64, share: f64| {
+        let Range { start, end } =
+            padded(series.iter().flat_map(Series::drawable).map(|p| part(p).ln()), share);
+        (start.exp()..end.exp()).log_scale()
+    };
+    draw(path, [title, x_label, y_label], series, range(|p| p.0, 0.0), range(|p| p.1, 0.04))
+        .map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
+}
+
+fn draw<X, Y>(
     path: &Path,
-    title: &str,
-    x_label: &str,
-    y_label: &str,
+    [title, x_label, y_label]: [&str; 3],
     series: &[Series],
-) -> Result<(), Box<dyn Error>> {
+    x_range: X,
+    y_range: Y,
+) -> Result<(), Box<dyn Error>>
+where
+    X: AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
     let page = SVGBackend::new(path, SIZE).into_drawing_area();
     page.fill(&WHITE)?;
     let (plot, legend) = page.split_horizontally(SIZE.0 - legend_width(series));
-    let lines: Vec<Vec<(f64, f64)>> = series.iter().map(Series::drawable).collect();
-    let x_range = padded(lines.iter().flatten().map(|p| p.0), 0.0);
-    let y_range = padded(lines.iter().flatten().map(|p| p.1), 0.04);
     let mut chart = ChartBuilder::on(&plot)
         .caption(title, (FONT, TEXT * 5 / 4))
         .margin(24)
@@ -103,7 +124,7 @@ fn draw(
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
         .draw()?;
-    for (index, line) in lines.into_iter().enumerate() {
+    for (index, line) in series.iter().map(Series::drawable).enumerate() {
         let (dash, gap, style) = line_style(index);
         if gap == 0 {
             chart.draw_series(LineSeries::new(line, style))?;

@@ -191,7 +191,8 @@ impl Trainer {
                 let (step, epoch, seconds) = (self.at.step, self.at.epoch, start.elapsed().as_secs_f64());
                 self.run.log(&[Record::Step { step, epoch, loss, lr, grad_norm, seconds }])?;
                 bar.set_position(step);
-                bar.set_message(format!("loss {loss:.3}"));
+                let memory = peak_mb().map_or(String::new(), |mb| format!(", peak {mb:.0} MiB"));
+                bar.set_message(format!("loss {loss:.3}{memory}"));
                 if stop.load(Ordering::Relaxed) {
                     self.save_state()?;
                     bar.abandon();
@@ -354,7 +355,8 @@ impl Trainer {
     }
 }
 
-fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
+/// The update rule of a configuration; weight decay on matrices and kernels only.
+pub(crate) fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
     let (betas, decay) = ([0.9, 0.999], config.weight_decay);
     let rule = match config.optimizer {
         OptimizerKind::AdamW => Optimizer::adamw(betas, 1e-8, decay),

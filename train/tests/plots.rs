@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use train::plots::{Series, line_plot};
+use train::plots::{Series, line_plot, log_log_plot};
 
 fn drawn(series: &[Series]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -64,4 +64,26 @@ fn a_place_that_cannot_be_written_is_named() {
     let path = folder.path().join("missing").join("plot.svg");
     let error = line_plot(&path, "", "", "", &[]).unwrap_err().to_string();
     assert!(error.contains("missing") && error.contains("plot.svg"), "{error}");
+}
+
+#[test]
+fn a_power_is_a_straight_line_on_logarithmic_axes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plot.svg");
+    let cubes = Series::new("cubes", [1.0_f64, 10.0, 100.0].map(|x| (x, x.powi(3))).into());
+    log_log_plot(&path, "Cubes", "x", "y", &[cubes]).unwrap();
+    let svg = fs::read_to_string(path).unwrap();
+    let line = svg.lines().find(|line| line.contains("<polyline") && line.matches(',').count() == 3);
+    let points = line.and_then(|line| line.split("points=\"").nth(1)).expect("a line of three points");
+    let points: Vec<Vec<f64>> = points
+        .split('"')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .map(|point| point.split(',').map(|number| number.parse().unwrap()).collect())
+        .collect();
+    for axis in [0, 1] {
+        let middle = (points[0][axis] + points[2][axis]) / 2.0;
+        assert!((points[1][axis] - middle).abs() <= 1.0, "{points:?}"); // pixels
+    }
 }

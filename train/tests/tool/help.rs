@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 16] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -14,8 +14,30 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("synth", &["--out", "--count", "--seed", "--first", "--size"]),
     ("import-depth", &["--out", "--format"]),
     ("replay", &["--out", "--dtype", "--path", "--device"]),
-    ("bench gemm", &["--m", "--k", "--n", "--batch", "--repeat", "--json"]),
+    ("bench gemm", &["--m", "--k", "--n", "--batch", "--all", "--repeat", "--json"]),
+    (
+        "bench conv",
+        &[
+            "--net", "--in", "--out", "--kernel", "--stride", "--groups", "--size", "--batch", "--repeat",
+            "--json",
+        ],
+    ),
     ("bench block", &["--batch", "--tokens", "--dim", "--heads", "--path", "--repeat", "--device", "--json"]),
+    ("bench sod", &["--config", "--size", "--batch", "--set", "--repeat", "--device", "--json"]),
+    (
+        "bench curve",
+        &[
+            "--tokens",
+            "--paths",
+            "--batch",
+            "--dim",
+            "--heads",
+            "--memory-limit",
+            "--repeat",
+            "--out",
+            "--json",
+        ],
+    ),
     ("", &[]),
 ];
 

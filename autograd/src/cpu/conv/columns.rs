@@ -4,8 +4,31 @@
 //! mostly a copy of pieces of the channel's rows: where they lie is worked out once for a range of pixels and serves all
 //! channels and all pictures.
 
+use crate::cpu::recycle::stale;
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
+use std::borrow::Cow;
+
+/// Whether pictures are read with even and odd columns apart: at stride 2 the pixels of a run are then neighbours. It pays
+/// if several kernel columns read each pixel.
+fn splits_columns(g: &Conv2dGeometry) -> bool {
+    g.stride[1] == 2 && g.kernel[1] > 1
+}
+
+/// x `[.., W]` as [`Windows::read`] wants it: as it is, or every row with its even columns first, then its odd ones.
+pub(super) fn readable<'a, T: Real>(g: &Conv2dGeometry, x: &'a [T]) -> Cow<'a, [T]> {
+    if !splits_columns(g) {
+        return Cow::Borrowed(x);
+    }
+    let w = g.input[1];
+    let mut split = stale(x.len());
+    for (to, row) in split.chunks_exact_mut(w).zip(x.chunks_exact(w)) {
+        let (even, odd) = to.split_at_mut(w.div_ceil(2));
+        even.iter_mut().zip(row.iter().step_by(2)).for_each(|(to, &x)| *to = x);
+        odd.iter_mut().zip(row.iter().skip(1).step_by(2)).for_each(|(to, &x)| *to = x);
+    }
+    Cow::Owned(split)
+}
 
 /// Consecutive output pixels whose input pixels lie inside the picture, `step` apart.
 struct Run {
@@ -33,8 +56,22 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Output pixels `first..first + n`.
-    pub(super) fn new(g: &Conv2dGeometry, first: usize, n: usize) -> Windows {
+    /// Output pixels `first..first + n` of pictures that [`readable`] has prepared, to be read.
+    pub(super) fn to_read(g: &Conv2dGeometry, first: usize, n: usize) -> Windows {
+        let mut windows = Windows::to_add(g, first, n);
+        if splits_columns(g) {
+            let w = g.input[1];
+            for run in windows.taps.iter_mut().flat_map(|tap| &mut tap.runs) {
+                let (y, x) = (run.source / w, run.source % w);
+                run.source = y * w + x / 2 + x % 2 * w.div_ceil(2);
+            }
+            windows.step = 1;
+        }
+        windows
+    }
+
+    /// Output pixels `first..first + n` of pictures as they are, to be added to.
+    pub(super) fn to_add(g: &Conv2dGeometry, first: usize, n: usize) -> Windows {
         let [kh, kw] = g.kernel;
         let taps = (0..kh * kw).map(|tap| tap_of(g, [tap / kw, tap % kw], first, n)).collect();
         Windows { taps, n, step: g.stride[1], plane: g.input[0] * g.input[1] }

@@ -18,7 +18,7 @@ use super::gemm::{Panels, Start, matrix, packed_len, packed_product, panel_cols,
 use super::recycle::{stale, zeros};
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
-use columns::Windows;
+use columns::{Windows, readable};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
@@ -73,6 +73,7 @@ fn correlate<'a, T: Real>(
     weights: impl Fn(usize) -> ArrayView2<'a, T> + Sync,
 ) -> Vec<T> {
     let d = sizes(g);
+    let x = &*readable(g, x);
     let mut y = stale(g.batch * g.out_channels * d.pixels_out);
     let tile = tile_pixels::<T>(&d, g.batch * g.groups);
     let mut tasks = Vec::new(); // (picture and group, first pixel, the tile of y)
@@ -105,7 +106,7 @@ fn lay_out_columns<T: Real>(g: &Conv2dGeometry, x: &[T], first: usize, n: usize,
     let k = sizes(g).k;
     for (i, panel) in panels.chunks_exact_mut(k * cols).enumerate() {
         let begin = i * cols;
-        Windows::new(g, first + begin, cols.min(n - begin)).read(x, 0, panel, cols);
+        Windows::to_read(g, first + begin, cols.min(n - begin)).read(x, 0, panel, cols);
     }
 }
 
@@ -195,7 +196,7 @@ fn add_back<T: Real>(g: &Conv2dGeometry, d: &Sizes, dy: &[T], w: &[T]) -> Vec<T>
             with_scratch(rows * n, |columns| {
                 let mut target = ArrayViewMut2::from_shape((rows, n), &mut *columns).expect("sizes agree");
                 product(T::one(), w, dy.slice(s![.., first..first + n]), Start::Zero, &mut target);
-                Windows::new(g, first, n).add(columns, dx);
+                Windows::to_add(g, first, n).add(columns, dx);
             });
         }
     });
@@ -213,6 +214,7 @@ pub(crate) fn conv2d_dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T
     }
     let parts = rayon::current_num_threads().div_ceil(g.groups);
     let rows = d.k.div_ceil(parts).next_multiple_of(T::kernel().rows).min(d.k);
+    let x = &*readable(g, x);
     let mut dw = stale(g.out_channels * d.k);
     // One of the product's operands has to be transposed: the smaller one. If that is dy, dWᵀ is summed up and turned at last.
     let turned = d.cout <= g.batch * d.pixels_out;
@@ -251,7 +253,7 @@ fn add_dw<T: Real>(
     let mut start = Start::Zero;
     for first in (0..d.pixels_out).step_by(DW_PIXELS) {
         let n = DW_PIXELS.min(d.pixels_out - first);
-        let windows = Windows::new(g, first, n);
+        let windows = Windows::to_read(g, first, n);
         for i in (0..g.batch).map(|picture| picture * g.groups + group) {
             let x = &x[i * d.cin * d.pixels_in..][..d.cin * d.pixels_in];
             let dy = matrix(

@@ -29,7 +29,9 @@ fn block() {
     let report = object(&format!("bench block {sizes} --threads 1 --json"), &keys);
     assert!(report["forward_ms"].as_f64().unwrap() > 0.0 && report["backward_ms"].as_f64().unwrap() > 0.0);
     assert_eq!((&report["threads"], &report["device"]), (&1.into(), &"cpu".into()));
-    assert!(report["path"].is_string());
+    assert_eq!(report["path"], "fast");
+    let report = object(&format!("bench block {sizes} --path plain --json"), &keys);
+    assert_eq!(report["path"], "plain");
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn people_get_tables() {
     let said = desk.ok("bench conv --size 32 --batch 1 --repeat 1");
     assert!(said.contains("64->64 3x3 s1 at 8") && said.contains("GFLOP/s"), "{said}");
     assert!(said.contains("of the weights alone in the first layer"), "{said}");
-    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --out c");
+    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --paths plain,fast --out c");
     assert!(said.contains("left out: its N x N matrices take about"), "{said}");
 }
 

@@ -110,7 +110,7 @@ fn pass<T: Real>(params: &Params<T>, net: &MutualSod) -> [Vec<(String, Vec<f64>)
     let named = |id, x: &Tensor<T>| {
         (params.name(id).to_owned(), x.as_slice().iter().map(|x| x.f64()).collect::<Vec<_>>())
     };
-    let gradients = grads.params().map(|(id, x)| named(id, x)).collect();
+    let gradients = params.ids().filter_map(|id| Some(named(id, grads.param(id)?))).collect();
     [gradients, ctx.finish().into_iter().map(|(id, x)| named(id, &x)).collect()]
 }
 

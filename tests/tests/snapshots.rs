@@ -74,11 +74,10 @@ fn describe_output(text: &mut String, output: &SodOutput<f64>) {
 
 /// The network at the start, the loss before each of `steps` updates on pictures of `size` pixels a side, and the network
 /// in inference afterwards.
-fn run(config: &SodConfig, size: usize, steps: usize) -> String {
+fn run(config: &SodConfig, size: usize, steps: usize, (mut optimizer, lr): (Optimizer<f64>, f64)) -> String {
     let batch = Batch::new(size);
     let (mut params, network) = Params::<f64>::build(1, |scope| SodNetwork::new(scope, config));
     let network = network.unwrap();
-    let mut optimizer = Optimizer::adamw([0.9, 0.999], 1e-8, 0.01);
     let (mut text, mut losses) = (String::new(), String::new());
     writeln!(text, "parameters {}", params.num_learned()).unwrap();
     for step in 0..steps {
@@ -91,7 +90,7 @@ fn run(config: &SodConfig, size: usize, steps: usize) -> String {
         writeln!(losses, "  {:.8e}", loss.value().item().unwrap()).unwrap();
         let grads = loss.backward();
         params.apply(ctx.finish());
-        optimizer.step(&mut params, &grads, 1e-3);
+        optimizer.step(&mut params, &grads, lr);
     }
     write!(text, "losses\n{losses}").unwrap();
     let trained = network.forward(&Ctx::eval(&params), &batch.rgb, &batch.depth);
@@ -100,17 +99,26 @@ fn run(config: &SodConfig, size: usize, steps: usize) -> String {
 }
 
 #[track_caller]
-fn assert_network(name: &str, config: &SodConfig, size: usize, steps: usize) {
+fn assert_text(name: &str, run: impl FnOnce() -> String) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, run(config, size, steps)));
+    settings.bind(|| insta::assert_snapshot!(name, run()));
 }
 
 /// The small network with 6×6 and 3×3 tokens.
 #[track_caller]
 fn assert_snapshot(name: &str, config: &TinyConfig, steps: usize) {
-    assert_network(name, &SodConfig::Tiny(config.clone()), 48, steps);
+    let adamw = (Optimizer::adamw([0.9, 0.999], 1e-8, 0.01), 1e-3);
+    assert_text(name, || run(&SodConfig::Tiny(config.clone()), 48, steps, adamw));
+}
+
+/// Two losses of a large network with 2×2 tokens at every level. Not with AdamW: these networks have, as published, biases
+/// before batch norms; their gradients are rounding noise, and AdamW makes whole steps of that.
+#[track_caller]
+fn assert_large(name: &str, config: &SodConfig) {
+    let sgd = (Optimizer::sgd(0.9, true, 5e-4), 1e-2);
+    assert_text(name, || run(config, 96, 2, sgd));
 }
 
 /// Two losses of another kind of fusion.
@@ -172,15 +180,12 @@ fn sum() {
     assert_fusion("sum", FusionKind::Sum);
 }
 
-/// 2×2 tokens at every level.
 #[test]
 fn mutualformer_on_mobilenet_v2() {
-    let config = SodConfig::MutualMobileNetV2(MutualConfig::default());
-    assert_network("mutualformer_mobilenetv2", &config, 96, 2);
+    assert_large("mutualformer_mobilenetv2", &SodConfig::MutualMobileNetV2(MutualConfig::default()));
 }
 
 #[test]
 fn mutualformer_on_resnet50() {
-    let config = SodConfig::MutualResNet50(MutualConfig::default());
-    assert_network("mutualformer_resnet50", &config, 96, 2);
+    assert_large("mutualformer_resnet50", &SodConfig::MutualResNet50(MutualConfig::default()));
 }

@@ -78,7 +78,7 @@ impl Default for MutualConfig {
     }
 }
 
-/// 52,049,736 parameters on ResNet-50, 8,240,648 on MobileNetV2; see the module's diagram.
+/// 52,049,736 parameters on ResNet-50, 8,225,992 on MobileNetV2; see the module's diagram.
 #[derive(Clone, Debug)]
 pub struct MutualSod {
     rgb: Stream,

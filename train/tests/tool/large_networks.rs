@@ -39,7 +39,7 @@ fn mobilenet_v2_is_checked() {
     let desk = Desk::new();
     desk.write("small.toml", small("mutualformer-mobilenetv2").to_toml());
     let said = desk.ok("check small.toml");
-    assert!(said.contains("network: 8225608 parameters") && said.contains("time: 2 updates of"), "{said}");
+    assert!(said.contains("network: 8225992 parameters") && said.contains("time: 2 updates of"), "{said}");
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use crate::config::ConfigError;
 use crate::diffusion::{Mixed, Qkv};
 use crate::fusion::Fusion;
+use crate::path::Path;
 use autograd::nn::{Dropout, Linear};
 use autograd::ops::concat;
-use autograd::{Ctx, Real, Scope, Var};
+use autograd::{Ctx, Real, Scope, Tensor, Var};
 
 /// Options of [`MultiAttention`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct AttentionConfig {
     pub proj_drop: f64,
     /// What fills U_rd and U_dr.
     pub fusion: Fusion,
+    /// With N×N matrices or without.
+    pub path: Path,
 }
 
 /// The released `MultiAttention` under its `state_dict` names.
@@ -86,7 +89,11 @@ impl MultiAttention {
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>, m: Option<&Var<T>>) -> Var<T> {
         let attn_drop = Dropout::new(self.config.attn_drop);
         let (r, d) = self.projections(ctx, n_r, n_d);
-        let Mixed { o_r, o_d, u_rd, u_dr } = self.config.fusion.mix(&r, &d, |x| attn_drop.forward(ctx, x));
+        let path = self.path::<T>(ctx, r.q.value());
+        let Mixed { o_r, o_d, u_rd, u_dr } = match path {
+            Path::Fast => self.config.fusion.mix_matrix_free(&r, &d),
+            _ => self.config.fusion.mix(&r, &d, |x| attn_drop.forward(ctx, x)),
+        };
         let pair = |proj: &Linear, a: &Var<T>, b: &Var<T>| proj.forward(ctx, &concat(&[a, b], -1));
         let side_r = pair(&self.proj_r, &merge_heads(&o_r), &merge_heads(&u_rd)); // [B, N, C]
         let side_d = pair(&self.proj_d, &merge_heads(&o_d), &merge_heads(&u_dr));
@@ -94,9 +101,19 @@ impl MultiAttention {
         let Some(third) = &self.third else { return mixed };
         let m = m.expect("MultiAttention: the third branch needs m, the mixture's tokens");
         let Qkv { q, k, v } = self.heads(&third.qkv.forward(ctx, m));
-        let own = attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v);
+        let own = match path {
+            Path::Fast => q.scaled_dot_product_attention(&k, &v, None),
+            _ => attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v),
+        };
         let own = third.proj.forward(ctx, &merge_heads(&own));
         Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
+    }
+
+    /// What runs for queries `[B, H, N, d]`: the path of the configuration, but matrices for dropout on them and on devices.
+    fn path<T: Real>(&self, ctx: &Ctx<T>, q: &Tensor<T>) -> Path {
+        let drops = ctx.is_training() && self.config.attn_drop > 0.0;
+        let path = self.config.path.resolve::<T>(&self.config.fusion, q.size(-2), q.size(-1), drops);
+        if q.device().is_some() { Path::Plain } else { path }
     }
 
     /// `[B, N, 3C]`, channels ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.

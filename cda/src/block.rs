@@ -4,6 +4,7 @@ use crate::attention::{AttentionConfig, MultiAttention};
 use crate::config::ConfigError;
 use crate::diffusion::Qkv;
 use crate::fusion::Fusion;
+use crate::path::Path;
 use autograd::nn::{DropPath, LayerNorm, Mlp};
 use autograd::ops::concat;
 use autograd::{Ctx, Real, Scope, Var};
@@ -31,6 +32,8 @@ pub struct BlockConfig {
     pub drop_path: f64,
     /// What fills U_rd and U_dr.
     pub fusion: Fusion,
+    /// With N×N matrices or without.
+    pub path: Path,
 }
 
 impl BlockConfig {
@@ -47,6 +50,7 @@ impl BlockConfig {
             attn_drop: 0.0,
             drop_path: 0.0,
             fusion: Fusion::default(),
+            path: Path::Auto,
         }
     }
 }
@@ -72,7 +76,8 @@ enum Norm1 {
 impl MutualFormerBlock {
     /// Creates the parameters under the released `state_dict` names.
     pub fn new<T: Real>(scope: &mut Scope<T>, config: BlockConfig) -> Result<MutualFormerBlock, ConfigError> {
-        let BlockConfig { dim, num_heads, qkv_bias, third_branch, attn_drop, drop, fusion, .. } = config;
+        let BlockConfig { dim, num_heads, qkv_bias, third_branch, attn_drop, drop, fusion, path, .. } =
+            config;
         let norm1 = if config.joint_norm {
             Norm1::Joint(LayerNorm::new(&mut scope.sub("norm1"), 2 * dim))
         } else {
@@ -80,8 +85,16 @@ impl MutualFormerBlock {
             Norm1::Separate(norm("norm1_r"), norm("norm1_d"))
         };
         let norm1_rd = third_branch.then(|| LayerNorm::new(&mut scope.sub("norm1_rd"), dim));
-        let attention =
-            AttentionConfig { dim, num_heads, qkv_bias, third_branch, attn_drop, proj_drop: drop, fusion };
+        let attention = AttentionConfig {
+            dim,
+            num_heads,
+            qkv_bias,
+            third_branch,
+            attn_drop,
+            proj_drop: drop,
+            fusion,
+            path,
+        };
         let attn = MultiAttention::new(&mut scope.sub("attn"), attention)?;
         let norm2 = LayerNorm::new(&mut scope.sub("norm2"), dim);
         let hidden = (dim as f64 * config.mlp_ratio) as usize;

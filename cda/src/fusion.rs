@@ -2,6 +2,7 @@
 
 use crate::config::{Affinity, CdaConfig, ConfigError, Preset, Start};
 use crate::diffusion::{Mixed, Qkv, affinity, cross_attention_map, cross_diffusion_attention};
+use crate::matrix_free;
 use autograd::{Real, Var};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ impl Fusion {
         self.diffusion().map_or(Ok(()), |config| config.validate())
     }
 
-    /// Mixes two modalities; `drop` is applied to every cross-affinity.
+    /// Mixes two modalities with N×N matrices; `drop` is applied to every cross-affinity.
     pub fn mix<T: Real>(&self, r: &Qkv<T>, d: &Qkv<T>, drop: impl Fn(&Var<T>) -> Var<T>) -> Mixed<T> {
         if let Some(config) = self.diffusion() {
             return cross_diffusion_attention(r, d, &config, drop);
@@ -64,12 +65,34 @@ impl Fusion {
             FusionKind::Ca => {
                 (drop(&cross_attention_map(r, d)).matmul(&d.v), drop(&cross_attention_map(d, r)).matmul(&r.v))
             }
-            FusionKind::Sum => (o_r.add(&o_d), o_r.add(&o_d)),
-            FusionKind::Concat => (o_d.clone(), o_r.clone()),
-            FusionKind::Cda | FusionKind::CdaPaper | FusionKind::CaCda => {
-                unreachable!("a fusion that diffuses was handled above")
-            }
+            kind => kind.of_self_attentions(&o_r, &o_d),
         };
         Mixed { o_r, o_d, u_rd, u_dr }
+    }
+
+    /// Mixes two modalities without matrices, and therefore without dropout on them.
+    pub fn mix_matrix_free<T: Real>(&self, r: &Qkv<T>, d: &Qkv<T>) -> Mixed<T> {
+        if let Some(config) = self.diffusion() {
+            return matrix_free::cross_diffusion_attention(r, d, &config);
+        }
+        let (o_r, o_d) = (matrix_free::self_attention(r), matrix_free::self_attention(d));
+        let (u_rd, u_dr) = match self.kind {
+            FusionKind::Ca => (matrix_free::cross_attention(r, d), matrix_free::cross_attention(d, r)),
+            kind => kind.of_self_attentions(&o_r, &o_d),
+        };
+        Mixed { o_r, o_d, u_rd, u_dr }
+    }
+}
+
+impl FusionKind {
+    /// U_rd and U_dr of the kinds that mix no tokens across modalities.
+    fn of_self_attentions<T: Real>(self, o_r: &Var<T>, o_d: &Var<T>) -> (Var<T>, Var<T>) {
+        match self {
+            FusionKind::Sum => (o_r.add(o_d), o_r.add(o_d)),
+            FusionKind::Concat => (o_d.clone(), o_r.clone()),
+            FusionKind::Cda | FusionKind::CdaPaper | FusionKind::CaCda | FusionKind::Ca => {
+                unreachable!("cross-affinities were handled by the caller")
+            }
+        }
     }
 }

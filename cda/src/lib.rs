@@ -6,7 +6,7 @@
 //! picture in both, so the affinities do live in one space, and CDA diffuses each through the other.
 //!
 //! Read in this order: [`diffusion`] (the equations, with N×N matrices), [`fixed_point`] (infinitely many steps and
-//! their implicit gradient), [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and
+//! their implicit gradient), [`matrix_free`] (the same without matrices, and [`path`], which chooses), [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and
 //! [`block`] (the released module). Where the released code and the paper differ there is a switch: in [`config`] for the
 //! diffusion, in [`BlockConfig`] for the block around it.
 
@@ -16,6 +16,8 @@ pub mod config;
 pub mod diffusion;
 pub mod fixed_point;
 pub mod fusion;
+pub mod matrix_free;
+pub mod path;
 
 pub use attention::{AttentionConfig, MultiAttention};
 pub use block::{BlockConfig, MutualFormerBlock, pair_tokens};
@@ -24,3 +26,4 @@ pub use diffusion::{
     CrossAffinity, Mixed, Qkv, affinity, cross_attention_map, cross_diffusion, cross_diffusion_attention,
 };
 pub use fusion::{Fusion, FusionKind};
+pub use path::Path;

@@ -275,10 +275,9 @@ enum PathArg {
 /// Parses the command line and runs it.
 pub fn main() -> Result<()> {
     let cli = Cli::parse();
-    if let Some(threads) = cli.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        pool.with_context(|| format!("--threads {threads}: cannot start so many"))?;
-    }
+    // This thread is one of the pool's: it begins a piece of work itself instead of waking another thread and waiting.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cli.threads.unwrap_or(0)).use_current_thread();
+    pool.build_global().context("cannot start the threads; --threads N asks for another number")?;
     match cli.command {
         Command::Demo { task: Task::Sod, out, steps } => demo::sod(&out, steps, stop_on_ctrl_c()?.as_ref()),
         Command::Config { name } => print_config(name.as_deref()),

@@ -8,7 +8,7 @@ use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::gemm::{matrix, product};
+use super::gemm::{Start, matrix, product};
 
 /// Elements of a column matrix: 512 KiB of `f32`, half of a common L2 cache.
 const TILE: usize = 128 * 1024;
@@ -68,10 +68,10 @@ pub(crate) fn conv2d<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T]) -> Vec<T> {
         let n = y.dim().1;
         if is_pointwise(g) {
             let x = matrix(x, d.k, d.pixels_in, false);
-            product(T::one(), w, x.slice(s![.., first..first + n]), T::zero(), &mut y);
+            product(T::one(), w, x.slice(s![.., first..first + n]), Start::Zero, &mut y);
         } else {
             im2col(g, x, first, n, col);
-            product(T::one(), w, matrix(col, d.k, n, false), T::zero(), &mut y);
+            product(T::one(), w, matrix(col, d.k, n, false), Start::Zero, &mut y);
         }
     });
     y
@@ -90,14 +90,14 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
             matrix(&dy[i * d.cout * d.pixels_out..][..d.cout * d.pixels_out], d.cout, d.pixels_out, false);
         if is_pointwise(g) {
             let mut dx = ArrayViewMut2::from_shape((d.cin, d.pixels_in), dx).expect("sizes agree");
-            product(T::one(), w, dy, T::zero(), &mut dx);
+            product(T::one(), w, dy, Start::Zero, &mut dx);
             return;
         }
         for first in (0..d.pixels_out).step_by(d.tile) {
             let n = d.tile.min(d.pixels_out - first);
             col.resize(d.k * n, T::zero()); // what is left of the last tile is overwritten
             let mut dcol = ArrayViewMut2::from_shape((d.k, n), &mut col[..]).expect("sizes agree");
-            product(T::one(), w, dy.slice(s![.., first..first + n]), T::zero(), &mut dcol);
+            product(T::one(), w, dy.slice(s![.., first..first + n]), Start::Zero, &mut dcol);
             col2im(g, col, first, n, dx);
         }
     });
@@ -149,14 +149,14 @@ fn add_dw<T: Real>(
 ) {
     if is_pointwise(g) {
         let xt = matrix(x, d.pixels_in, d.k, true);
-        product(T::one(), dy, xt, T::one(), &mut dw);
+        product(T::one(), dy, xt, Start::Old, &mut dw);
         return;
     }
     for first in (0..d.pixels_out).step_by(d.tile) {
         let n = d.tile.min(d.pixels_out - first);
         im2col(g, x, first, n, col);
         let colt = matrix(col, n, d.k, true);
-        product(T::one(), dy.slice(s![.., first..first + n]), colt, T::one(), &mut dw);
+        product(T::one(), dy.slice(s![.., first..first + n]), colt, Start::Old, &mut dw);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn unary<T: Real>(kind: Unary, x: &[T]) -> Vec<T> {
             let slope = T::of(slope);
             map(x, move |x| if x > zero { x } else { slope * x })
         }
-        Unary::Gelu => map(x, |x| x * normal_cdf(x)),
+        Unary::Gelu => map(x, |x| x * x.vnormal().0),
         Unary::Softplus => map(x, |x| {
             let positive = if x <= zero { zero } else { x };
             positive + (-x.abs()).exp().ln_1p()
@@ -77,7 +77,10 @@ pub(crate) fn unary_backward<T: Real>(kind: Unary, x: &[T], y: &[T], dy: &[T]) -
             let slope = T::of(slope);
             map2(x, dy, move |x, dy| if x > zero { dy } else { slope * dy })
         }
-        Unary::Gelu => map2(x, dy, |x, dy| dy * (normal_cdf(x) + x * normal_pdf(x))),
+        Unary::Gelu => map2(x, dy, |x, dy| {
+            let (cdf, density) = x.vnormal();
+            dy * (cdf + x * density)
+        }),
         Unary::Softplus => map2(x, dy, |x, dy| dy * sigmoid(x)),
         // 0·x⁻¹ would be NaN at x = 0.
         Unary::Pow(0.0) => vec![zero; dy.len()],
@@ -112,17 +115,6 @@ fn sigmoid<T: Real>(x: T) -> T {
     let e = (-x.abs()).exp();
     let small = e / (T::one() + e);
     if x >= T::zero() { T::one() / (T::one() + e) } else { small }
-}
-
-/// Φ(x) = (1 + erf(x/√2))/2.
-fn normal_cdf<T: Real>(x: T) -> T {
-    T::of(0.5) * (T::one() + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
-}
-
-/// φ(x) = e^(−x²/2)/√(2π).
-fn normal_pdf<T: Real>(x: T) -> T {
-    const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
-    T::of(FRAC_1_SQRT_TAU) * (T::of(-0.5) * x * x).exp()
 }
 
 /// y = f(a, b) over `shape`, operands walked by strides (0 along broadcast axes).

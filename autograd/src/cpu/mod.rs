@@ -3,6 +3,8 @@
 //! Work is cut into chunks whose size depends on the shapes alone, and partial sums are added in a fixed order, so the
 //! bits of a result do not depend on the number of threads.
 
+pub(crate) mod attention;
+pub(crate) mod cda;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
@@ -10,11 +12,13 @@ pub(crate) mod index;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pool;
+pub(crate) mod recycle;
 pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod strided;
+pub(crate) mod vecmath;
 
 use rayon::prelude::*;
 

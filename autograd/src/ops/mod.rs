@@ -7,11 +7,13 @@
 //! functions themselves. Shape mistakes panic at the caller's line with the shapes in words.
 
 pub mod attention;
+pub mod cda;
 pub mod conv;
 pub mod dropout;
 pub mod elementwise;
 pub mod index;
 pub mod loss;
+pub mod many;
 pub mod matmul;
 pub mod norm;
 pub mod pool;
@@ -20,7 +22,9 @@ pub mod resize;
 pub mod shape;
 pub mod softmax;
 
+pub use cda::cross_diffusion_attention;
 pub use conv::ConvOptions;
 pub use loss::{CrossEntropy, Reduction};
+pub use many::record_many;
 pub use resize::ResizeMode;
 pub use shape::concat;

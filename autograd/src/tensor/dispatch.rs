@@ -7,6 +7,8 @@
 use super::shape::{self, axis_index, broadcast_or_panic, broadcast_strides, numel};
 use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
+use crate::cpu::attention::AttentionSizes;
+use crate::cpu::cda::{CdaSizes, QkvSlices};
 use crate::device::{
     AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, MatMul, PoolGeometry,
     Reduce, ResizeGeometry, SgdStep, Unary, View,
@@ -143,10 +145,7 @@ impl<T: Real> Tensor<T> {
             other.shape()
         );
         match &mut self.storage {
-            Storage::Cpu(array) => {
-                let sum = array.as_slice_mut().expect("tensors are contiguous");
-                cpu::elementwise::accumulate(sum, other.as_slice());
-            }
+            Storage::Cpu(_) => cpu::elementwise::accumulate(self.host_mut(), other.as_slice()),
             Storage::Device(_) => *self = self.add(other),
         }
     }
@@ -245,11 +244,7 @@ impl<T: Real> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => {
                 let mut dst = dst.unwrap_or_else(|| Tensor::zeros(dst_shape));
-                let Storage::Cpu(array) = &mut dst.storage else {
-                    panic!("strided copy: operands live apart")
-                };
-                let out = array.as_slice_mut().expect("tensors are contiguous");
-                cpu::strided::copy(shape, (self.as_slice(), from), (out, to), accumulate);
+                cpu::strided::copy(shape, (self.as_slice(), from), (dst.host_mut(), to), accumulate);
                 dst
             }
             Storage::Device(x) => on_device(x, "strided_copy", dst_shape, &[&x.shape], |d| {
@@ -310,6 +305,66 @@ impl<T: Real> Tensor<T> {
                 d.matmul(p, live(a), peer(a, b), bias.map(|bias| peer(a, bias)))
             }),
         }
+    }
+
+    /// P·x or Pᵀ·x with P = softmax(scale·Q·Kᵀ), and the rows' ln Σ eˢ, tile by tile; host tensors only.
+    pub(crate) fn attention(
+        z: AttentionSizes,
+        q: &Tensor<T>,
+        k: &Tensor<T>,
+        x: &Tensor<T>,
+    ) -> (Tensor<T>, Tensor<T>) {
+        let (y, lse) = cpu::attention::attention(z, q.as_slice(), k.as_slice(), x.as_slice());
+        let rows = if z.transposed { z.keys } else { z.queries };
+        let lead = &q.shape()[..q.ndim() - 2];
+        (
+            Tensor::from_vec(y, &[lead, &[rows, z.value_dim]].concat()),
+            Tensor::from_vec(lse, &[z.heads, z.queries]),
+        )
+    }
+
+    /// dq, dk and dx of [`Tensor::attention`].
+    pub(crate) fn attention_backward(
+        z: AttentionSizes,
+        q: &Tensor<T>,
+        k: &Tensor<T>,
+        x: &Tensor<T>,
+        lse: &Tensor<T>,
+        dy: &Tensor<T>,
+    ) -> (Tensor<T>, Tensor<T>, Tensor<T>) {
+        let (qs, ks, xs) = (q.as_slice(), k.as_slice(), x.as_slice());
+        let (dq, dk, dx) = cpu::attention::attention_backward(z, qs, ks, xs, lse.as_slice(), dy.as_slice());
+        (Tensor::from_vec(dq, q.shape()), Tensor::from_vec(dk, k.shape()), Tensor::from_vec(dx, x.shape()))
+    }
+
+    /// (O_r, O_d, U_rd, U_dr) and ln Σ eˢ of both maps for `[q, k, v]` of two modalities; host tensors only.
+    pub(crate) fn cda(
+        z: CdaSizes,
+        r: &[Tensor<T>; 3],
+        d: &[Tensor<T>; 3],
+    ) -> ([Tensor<T>; 4], [Tensor<T>; 2]) {
+        let [out_r, out_d] = cpu::cda::cda(z, [r, d].map(qkv_slices));
+        let like = |values| Tensor::from_vec(values, r[0].shape());
+        let lse = |values| Tensor::from_vec(values, &[z.heads, z.tokens]);
+        ([like(out_r.o), like(out_d.o), like(out_r.u), like(out_d.u)], [lse(out_r.lse), lse(out_d.lse)])
+    }
+
+    /// Gradients of q, k, v of both modalities, given O and ln Σ eˢ of [`Tensor::cda`] and the gradients of its results.
+    pub(crate) fn cda_backward(
+        z: CdaSizes,
+        x: [&[Tensor<T>; 3]; 2],
+        o: &[Tensor<T>; 2],
+        lse: &[Tensor<T>; 2],
+        dy: &[Tensor<T>; 4],
+    ) -> [[Tensor<T>; 3]; 2] {
+        let saved = [0, 1].map(|m| cpu::cda::CdaSaved {
+            o: o[m].as_slice(),
+            lse: lse[m].as_slice(),
+            d_o: dy[m].as_slice(),
+            d_u: dy[2 + m].as_slice(),
+        });
+        cpu::cda::cda_backward(z, x.map(qkv_slices), saved)
+            .map(|g| [g.q, g.k, g.v].map(|values| Tensor::from_vec(values, x[0][0].shape())))
     }
 
     /// Softmax over the last axis, or its logarithm.
@@ -520,9 +575,9 @@ impl<T: Real> Tensor<T> {
     /// One SGD update in place; the momentum buffer is created by the first step that needs it.
     pub(crate) fn sgd_step(&mut self, h: SgdStep, dw: &Tensor<T>, momentum: &mut Option<Tensor<T>>) {
         match &mut self.storage {
-            Storage::Cpu(w) => {
+            Storage::Cpu(_) => {
                 let m = momentum.as_mut().map(Tensor::host_mut);
-                let fresh = cpu::optim::sgd_step(h, w.as_slice_mut().expect("contiguous"), dw.as_slice(), m);
+                let fresh = cpu::optim::sgd_step(h, self.host_mut(), dw.as_slice(), m);
                 if let Some(fresh) = fresh {
                     *momentum = Some(Tensor::from_vec(fresh, dw.shape()));
                 }
@@ -543,9 +598,8 @@ impl<T: Real> Tensor<T> {
     /// One Adam update of the weight and its two moments, in place.
     pub(crate) fn adam_step(&mut self, h: AdamStep, dw: &Tensor<T>, m: &mut Tensor<T>, v: &mut Tensor<T>) {
         match &mut self.storage {
-            Storage::Cpu(w) => {
-                let w = w.as_slice_mut().expect("contiguous");
-                cpu::optim::adam_step(h, w, dw.as_slice(), m.host_mut(), v.host_mut());
+            Storage::Cpu(_) => {
+                cpu::optim::adam_step(h, self.host_mut(), dw.as_slice(), m.host_mut(), v.host_mut());
             }
             Storage::Device(w) => {
                 let all = w.handle.run("adam_step", &[&w.shape], |d| {
@@ -559,13 +613,6 @@ impl<T: Real> Tensor<T> {
                 *v = device_tensor(w, second, &w.shape);
                 w.data = weight;
             }
-        }
-    }
-
-    fn host_mut(&mut self) -> &mut [T] {
-        match &mut self.storage {
-            Storage::Cpu(array) => array.as_slice_mut().expect("tensors are contiguous"),
-            Storage::Device(_) => panic!("optimiser step: the weight and its state live apart"),
         }
     }
 }
@@ -614,6 +661,10 @@ fn same_place<T: Real>(op: &str, a: &Tensor<T>, b: &Tensor<T>) {
         name(a),
         name(b)
     );
+}
+
+fn qkv_slices<T: Real>([q, k, v]: &[Tensor<T>; 3]) -> QkvSlices<'_, T> {
+    QkvSlices { q: q.as_slice(), k: k.as_slice(), v: v.as_slice() }
 }
 
 fn rows_of(shape: &[usize]) -> (usize, usize) {

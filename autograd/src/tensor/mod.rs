@@ -3,12 +3,14 @@
 mod dispatch;
 pub mod shape;
 
+use crate::cpu::recycle::Recycled;
 use crate::device::{Buffer, DeviceError, DeviceHandle};
 use crate::random::Key;
 use crate::real::Real;
-use ndarray::{ArcArray, ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use rand_distr::{Distribution, StandardNormal};
 use std::fmt;
+use std::sync::Arc;
 
 /// An n-dimensional array of `f32` or `f64`, always contiguous and row-major.
 ///
@@ -22,8 +24,15 @@ pub struct Tensor<T: Real = f32> {
 
 #[derive(Clone)]
 pub(crate) enum Storage<T: Real> {
-    Cpu(ArcArray<T, IxDyn>),
+    Cpu(HostBuffer<T>),
     Device(DeviceBuffer),
+}
+
+/// Values in host memory, shared between clones, with the shape they are read in.
+#[derive(Clone)]
+pub(crate) struct HostBuffer<T: Real> {
+    values: Arc<Recycled<T>>,
+    shape: Vec<usize>,
 }
 
 /// A buffer on a device with the shape it is read in. `data` is `None` after a failure (see [`crate::device`]).
@@ -44,14 +53,22 @@ impl<T: Real> Tensor<T> {
             values.len(),
             shape::numel(shape)
         );
-        let array = ArcArray::from_shape_vec(IxDyn(shape), values).expect("the number of values was checked");
-        Tensor { storage: Storage::Cpu(array) }
+        let values = Arc::new(Recycled::new(values));
+        Tensor { storage: Storage::Cpu(HostBuffer { values, shape: shape.to_vec() }) }
     }
 
     /// Takes over an `ndarray` array, copying it only if it is not row-major already.
     pub fn from_array(array: ArrayD<T>) -> Tensor<T> {
+        let shape = array.shape().to_vec();
         let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-        Tensor { storage: Storage::Cpu(array.into_shared()) }
+        match array.into_raw_vec_and_offset() {
+            (values, None | Some(0)) if values.len() == shape::numel(&shape) => {
+                Tensor::from_vec(values, &shape)
+            }
+            (values, offset) => {
+                Tensor::from_vec(values[offset.unwrap_or(0)..][..shape::numel(&shape)].to_vec(), &shape)
+            }
+        }
     }
 
     /// A tensor without axes. PyTorch equivalent: `torch.tensor(x)`.
@@ -89,7 +106,7 @@ impl<T: Real> Tensor<T> {
     /// Sizes of the axes.
     pub fn shape(&self) -> &[usize] {
         match &self.storage {
-            Storage::Cpu(array) => array.shape(),
+            Storage::Cpu(buffer) => &buffer.shape,
             Storage::Device(buffer) => &buffer.shape,
         }
     }
@@ -122,9 +139,20 @@ impl<T: Real> Tensor<T> {
     #[track_caller]
     pub fn as_slice(&self) -> &[T] {
         match &self.storage {
-            Storage::Cpu(array) => array.as_slice().expect("tensors are contiguous"),
+            Storage::Cpu(buffer) => buffer.values.as_slice(),
             Storage::Device(buffer) => {
                 panic!("as_slice: the tensor lives on {}; call to_host first", buffer.handle.name())
+            }
+        }
+    }
+
+    /// The values of a host tensor, to be changed in place; copied first if another tensor shares them.
+    #[track_caller]
+    pub(crate) fn host_mut(&mut self) -> &mut [T] {
+        match &mut self.storage {
+            Storage::Cpu(buffer) => Arc::make_mut(&mut buffer.values).as_mut_slice(),
+            Storage::Device(buffer) => {
+                panic!("the operands live apart: one of them on {}", buffer.handle.name())
             }
         }
     }
@@ -174,12 +202,7 @@ impl<T: Real> Tensor<T> {
     pub fn reshape(&self, sizes: &[isize]) -> Tensor<T> {
         let shape = infer_shape(self.shape(), sizes);
         let storage = match &self.storage {
-            Storage::Cpu(array) => Storage::Cpu(
-                array
-                    .clone()
-                    .into_shape_with_order(IxDyn(&shape))
-                    .expect("contiguous, and the size was checked"),
-            ),
+            Storage::Cpu(buffer) => Storage::Cpu(HostBuffer { shape, ..buffer.clone() }),
             Storage::Device(buffer) => Storage::Device(DeviceBuffer { shape, ..buffer.clone() }),
         };
         Tensor { storage }
@@ -219,7 +242,7 @@ fn infer_shape(from: &[usize], sizes: &[isize]) -> Vec<usize> {
 impl<T: Real> fmt::Debug for Tensor<T> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.storage {
-            Storage::Cpu(array) => write!(f, "Tensor{:?} {array}", self.shape()),
+            Storage::Cpu(_) => write!(f, "Tensor{:?} {}", self.shape(), self.view()),
             Storage::Device(buffer) => write!(f, "Tensor{:?} on {}", self.shape(), buffer.handle.name()),
         }
     }

@@ -20,7 +20,7 @@ use autograd::ops::CrossEntropy;
 use autograd::optim::Optimizer;
 use autograd::random::Key;
 use autograd::{Ctx, Indices, Params, Scope, Tensor, Var};
-use cda::{AttentionConfig, ConfigError, Fusion, MultiAttention};
+use cda::{AttentionConfig, ConfigError, Fusion, MultiAttention, Path};
 
 const BATCH: usize = 32;
 const TOKENS: usize = 12;
@@ -64,6 +64,7 @@ impl Finder {
             attn_drop: 0.0,
             proj_drop: 0.0,
             fusion: Fusion::default(), // CDA as released; `cda::config` lists the switches
+            path: Path::Auto,
         };
         Ok(Finder {
             embed: ["colour", "depth"].map(|name| Linear::new(&mut scope.sub(name), FEATURES, DIM, true)),

@@ -1,0 +1,104 @@
+//! Matrix products: who computes which part of C. The arithmetic is in `kernel`, the blocking in `product`.
+//!
+//! Parts depend on the shapes alone and each is computed by one thread, so results do not depend on the number of threads.
+
+mod kernel;
+mod product;
+
+pub(crate) use kernel::{Kernels, with_scratch};
+pub(crate) use product::{
+    Panels, Start, matrix, pack_panel, packed_len, packed_product, panel_cols, product,
+};
+
+use super::recycle::stale;
+use crate::device::MatMul;
+use crate::real::Real;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+
+/// Multiply-adds below which a part is not worth a task.
+const TASK: usize = 1 << 20;
+/// Multiply-adds of a part that is worth its own copies of A and B: about a millisecond.
+const PART: usize = 1 << 26;
+/// From this many products on, a batch is shared out product by product.
+const BATCH: usize = 8;
+
+/// `C[b] = alpha · op(A[b]) · op(B[b]) (+ bias)`; see [`MatMul`]. Cost 2·batch·m·k·n FLOP.
+pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -> Vec<T> {
+    let MatMul { batch, m, k, n, .. } = p;
+    let mut c = stale(batch * m * n);
+    if c.is_empty() {
+        return c;
+    }
+    if k == 0 {
+        // Sums without terms.
+        match bias {
+            Some(bias) => c.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
+            None => c.fill(T::zero()),
+        }
+        return c;
+    }
+    let alpha = T::of(p.alpha);
+    let start = bias.map_or(Start::Zero, Start::Bias);
+    let one = |i: usize, c: &mut [T], parallel: bool| {
+        let a = matrix(pick(a, p.a_batched, m * k, i), m, k, p.trans_a);
+        let b = matrix(pick(b, p.b_batched, k * n, i), k, n, p.trans_b);
+        let mut c = ArrayViewMut2::from_shape((m, n), c).expect("c has m·n elements");
+        if parallel { shared_product(alpha, a, b, start, c) } else { product(alpha, a, b, start, &mut c) }
+    };
+    let work = m * k * n;
+    if batch < BATCH || batch * work < TASK {
+        c.chunks_exact_mut(m * n).enumerate().for_each(|(i, c)| one(i, c, work >= 2 * TASK));
+    } else {
+        c.par_chunks_exact_mut(m * n).enumerate().for_each(|(i, c)| one(i, c, false));
+    }
+    c
+}
+
+/// Matrix `i` of a batch, or the only one there is.
+fn pick<T>(values: &[T], batched: bool, size: usize, i: usize) -> &[T] {
+    if batched { &values[i * size..(i + 1) * size] } else { values }
+}
+
+/// C = alpha·A·B + start by all threads. Every task copies what it needs of A and B into its own core's cache: panels
+/// shared between cores are slower, because each line has to travel when another core wrote it last.
+///
+/// The cut depends on the number of threads, the bits do not: an element of C is one sum over k, wherever it is computed.
+fn shared_product<T: Real>(
+    alpha: T,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    start: Start<T>,
+    c: ArrayViewMut2<T>,
+) {
+    let ((m, n), k) = (c.dim(), a.dim().1);
+    let threads = rayon::current_num_threads();
+    let parts = (m * n * k / PART).clamp(threads, 4 * threads);
+    let (mut rows, mut columns) = (m, n);
+    while m.div_ceil(rows) * n.div_ceil(columns) < parts && rows * columns * k >= 2 * TASK {
+        if rows > columns {
+            rows = rows.div_ceil(2).next_multiple_of(T::kernel().rows);
+        } else {
+            columns = columns.div_ceil(2).next_multiple_of(panel_cols::<T>());
+        }
+    }
+    let mut tasks = Vec::new();
+    let mut below = c;
+    for i in (0..m).step_by(rows) {
+        let (mut right, rest) = below.split_at(Axis(0), rows.min(m - i));
+        below = rest;
+        for j in (0..n).step_by(columns) {
+            let (c, rest) = right.split_at(Axis(1), columns.min(n - j));
+            right = rest;
+            tasks.push((i, j, c));
+        }
+    }
+    tasks.into_par_iter().for_each(|(i, j, mut c)| {
+        let (height, width) = c.dim();
+        let start = match start {
+            Start::Bias(bias) => Start::Bias(&bias[j..j + width]),
+            other => other,
+        };
+        product(alpha, a.slice(s![i..i + height, ..]), b.slice(s![.., j..j + width]), start, &mut c);
+    });
+}

@@ -1,0 +1,286 @@
+//! A matrix product on one thread: blocks that fit the caches, and operands laid out for the micro-kernel.
+//!
+//! The loops, from the outside in (Goto's algorithm): rows of A by MC, depth by KC, columns of B by NC, then register tiles.
+//! A block of A (MC·KC) and one of B (KC·NC) stay in the second-level cache, one micro-panel of A in the first.
+//!
+//! Every element of C is summed over p = 0, 1, … in blocks of KC, whatever MC, NC or the number of threads: the order of
+//! additions depends on k alone.
+
+use super::kernel::{Kernel, Tile, with_scratch};
+use crate::real::Real;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
+
+/// Rows of A in a block; a multiple of every kernel's rows.
+const MC: usize = 168;
+/// Depth of a block: a micro-panel of A takes 14·KC·4 = 21 KiB.
+const KC: usize = 384;
+/// Columns of B in a block; a multiple of every kernel's columns.
+const NC: usize = 256;
+
+/// What C holds before the product is added.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    /// Zeros; the old C is not read.
+    Zero,
+    /// The old C.
+    Old,
+    /// One row for all rows, `[n]`.
+    Bias(&'a [T]),
+}
+
+/// B `[k, n]` as the micro-kernel reads it: panels of as many columns as a register tile has, each of them row by row.
+pub(crate) struct Panels<'a, T> {
+    values: &'a [T],
+    /// Distance between panels, and between rows of a panel.
+    step: usize,
+    row: usize,
+    /// The last, incomplete panel if it is not among `values`.
+    tail: Option<&'a [T]>,
+    k: usize,
+    n: usize,
+}
+
+/// Columns of a panel.
+pub(crate) fn panel_cols<T: Real>() -> usize {
+    T::kernel().cols
+}
+
+/// Elements of B `[k, n]` in panels, the last one filled up.
+pub(crate) fn packed_len<T: Real>(k: usize, n: usize) -> usize {
+    k * n.next_multiple_of(panel_cols::<T>())
+}
+
+/// Panel `i` of B: `[k, panel_cols]`, filled up with zeros.
+pub(crate) fn pack_panel<T: Real>(b: ArrayView2<T>, i: usize, panel: &mut [T]) {
+    let cols = panel_cols::<T>();
+    let first = i * cols;
+    let width = cols.min(b.dim().1 - first);
+    let part = b.slice(ndarray::s![.., first..first + width]);
+    if width < cols {
+        panel.fill(T::zero());
+    }
+    copy_panel(part, panel, cols);
+}
+
+/// Copies `[k, width]` to rows of `cols`: the layout of both operands' panels (A's are those of its transpose).
+fn copy_panel<T: Real>(part: ArrayView2<T>, panel: &mut [T], cols: usize) {
+    if part.strides()[1] == 1 {
+        for (to, from) in panel.chunks_exact_mut(cols).zip(part.rows()) {
+            let from = from.to_slice().expect("unit stride");
+            to[..from.len()].copy_from_slice(from);
+        }
+        return;
+    }
+    // Columns are contiguous: sixteen rows at a time, so that the written lines stay in the cache.
+    for (block, to) in part.axis_chunks_iter(Axis(0), 16).zip(panel.chunks_mut(16 * cols)) {
+        for (j, column) in block.columns().into_iter().enumerate() {
+            match column.to_slice() {
+                Some(column) => to[j..].iter_mut().step_by(cols).zip(column).for_each(|(to, &x)| *to = x),
+                None => to[j..].iter_mut().step_by(cols).zip(column).for_each(|(to, &x)| *to = x),
+            }
+        }
+    }
+}
+
+impl<'a, T: Real> Panels<'a, T> {
+    /// Panels that were laid out by [`pack_panel`] or in its layout.
+    pub(crate) fn packed(values: &'a [T], k: usize, n: usize) -> Panels<'a, T> {
+        assert!(values.len() == packed_len::<T>(k, n), "panels: {} values for {k} x {n}", values.len());
+        Panels { values, step: k * panel_cols::<T>(), row: panel_cols::<T>(), tail: None, k, n }
+    }
+
+    /// B where it lies, for rows that are contiguous; only an incomplete last panel is copied, to `spare`.
+    pub(crate) fn in_place(b: &ArrayView2<'a, T>, spare: &'a mut [T]) -> Panels<'a, T> {
+        let ((k, n), cols) = (b.dim(), panel_cols::<T>());
+        assert!(b.strides()[1] == 1 && b.strides()[0] >= 0, "panels: rows must be contiguous");
+        let row = b.strides()[0] as usize;
+        let len = (k - 1) * row + n;
+        // The view's own elements, from its first to its last.
+        let values = whole(b, len);
+        let tail = (!n.is_multiple_of(cols)).then(|| {
+            let spare = &mut spare[..k * cols];
+            pack_panel(b.view(), n / cols, spare);
+            &*spare
+        });
+        Panels { values, step: cols, row, tail, k, n }
+    }
+
+    /// Panel `i` from row `p` on and the distance between its rows.
+    fn at(&self, i: usize, p: usize, cols: usize) -> (&[T], usize) {
+        match self.tail {
+            Some(tail) if (i + 1) * cols > self.n => (&tail[p * cols..], cols),
+            _ => (&self.values[i * self.step + p * self.row..], self.row),
+        }
+    }
+}
+
+/// The storage of a view, `len` elements from its first to its last.
+#[allow(unsafe_code)]
+fn whole<'a, T>(view: &ArrayView2<'a, T>, len: usize) -> &'a [T] {
+    // SAFETY: an ndarray view with non-negative strides borrows, for 'a, an allocation that reaches from its first
+    // element to its last, which lie `len - 1` apart as the caller computed from the same shape and strides.
+    unsafe { std::slice::from_raw_parts(view.as_ptr(), len) }
+}
+
+/// `rows × cols` over stored values; a transposed matrix is stored `[cols, rows]`.
+pub(crate) fn matrix<T>(values: &[T], rows: usize, cols: usize, transposed: bool) -> ArrayView2<'_, T> {
+    let strides = if transposed { (1, rows) } else { (cols, 1) };
+    ArrayView2::from_shape((rows, cols).strides(strides), values).expect("the matrix has rows·cols elements")
+}
+
+/// C = alpha·A·B + start on the calling thread, for A and B of any layout and C with contiguous rows or columns.
+pub(crate) fn product<T: Real>(
+    alpha: T,
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    start: Start<T>,
+    c: &mut ArrayViewMut2<T>,
+) {
+    if c.strides()[1] != 1 && c.dim().1 > 1 {
+        assert!(!matches!(start, Start::Bias(_)), "product: a bias needs contiguous rows of C");
+        return product(
+            alpha,
+            b.reversed_axes(),
+            a.reversed_axes(),
+            start,
+            &mut c.view_mut().reversed_axes(),
+        );
+    }
+    let (k, n) = b.dim();
+    let cols = panel_cols::<T>();
+    // Rows of B that are contiguous are used where they lie if few rows of A would pay for a copy.
+    if b.strides()[1] == 1 && k > 0 && n > 0 && a.dim().0 <= 64 {
+        with_scratch(k * cols, |spare| packed_product(alpha, a, &Panels::in_place(&b, spare), start, c));
+        return;
+    }
+    with_scratch(packed_len::<T>(k, n), |panels| {
+        if k > 0 {
+            panels.chunks_exact_mut(k * cols).enumerate().for_each(|(i, panel)| pack_panel(b, i, panel));
+        }
+        packed_product(alpha, a, &Panels::packed(panels, k, n), start, c);
+    });
+}
+
+/// C = alpha·A·B + start on the calling thread; C's rows must be contiguous.
+pub(crate) fn packed_product<T: Real>(
+    alpha: T,
+    a: ArrayView2<T>,
+    b: &Panels<T>,
+    start: Start<T>,
+    c: &mut ArrayViewMut2<T>,
+) {
+    let ((m, n), k) = (c.dim(), a.dim().1);
+    assert!(
+        a.dim() == (m, k) && (b.k, b.n) == (k, n) && (c.strides()[1] == 1 || n <= 1),
+        "product: sizes {:?}, {:?}, {:?}",
+        a.dim(),
+        (b.k, b.n),
+        c.dim()
+    );
+    if m == 0 || n == 0 {
+        return;
+    }
+    let kernel = T::kernel();
+    // A block of A is worth copying if many columns of B pass by.
+    let pack = k > 0 && n > 2 * kernel.cols;
+    let depths = (0..k.max(1)).step_by(KC);
+    let spare = if pack { m.min(MC).next_multiple_of(kernel.rows) * k.min(KC) } else { 0 };
+    with_scratch(spare, |block| {
+        for (a, mut c) in a.axis_chunks_iter(Axis(0), MC).zip(c.axis_chunks_iter_mut(Axis(0), MC)) {
+            for p in depths.clone() {
+                let a = a.slice(ndarray::s![.., p..(p + KC).min(k)]);
+                if pack {
+                    pack_rows(a, block, kernel.rows);
+                }
+                let start = if p == 0 { start } else { Start::Old };
+                for first in (0..n).step_by(NC) {
+                    let rows = if pack { Left::Packed(block, a.dim()) } else { Left::InPlace(a) };
+                    columns(kernel, alpha, &rows, (b, p), start, &mut c, first..(first + NC).min(n));
+                }
+            }
+        }
+    });
+}
+
+/// A block of A, where it lies or in micro-panels `[kc, rows]`.
+enum Left<'a, T> {
+    InPlace(ArrayView2<'a, T>),
+    Packed(&'a [T], (usize, usize)),
+}
+
+/// Micro-panels of A: `rows` rows each, column by column; the last may hold fewer.
+fn pack_rows<T: Real>(a: ArrayView2<T>, block: &mut [T], rows: usize) {
+    let k = a.dim().1;
+    for (part, panel) in a.axis_chunks_iter(Axis(0), rows).zip(block.chunks_mut(k * rows)) {
+        copy_panel(part.reversed_axes(), panel, rows);
+    }
+}
+
+/// All register tiles of a block of C: `range` of its columns, B from depth `p` on.
+#[allow(unsafe_code)]
+fn columns<T: Real>(
+    kernel: Kernel<T>,
+    alpha: T,
+    a: &Left<T>,
+    (b, p): (&Panels<T>, usize),
+    start: Start<T>,
+    c: &mut ArrayViewMut2<T>,
+    range: std::ops::Range<usize>,
+) {
+    let (m, k) = match a {
+        Left::InPlace(a) => a.dim(),
+        Left::Packed(_, dim) => *dim,
+    };
+    let c_row = if m > 1 { c.strides()[0] as usize } else { 0 };
+    let (rows, cols) = (kernel.rows, kernel.cols);
+    let mut edge = [T::zero(); 14 * 32]; // the largest register tile
+    for i in (0..m).step_by(rows) {
+        let height = rows.min(m - i);
+        let left = match a {
+            Left::InPlace(a) => {
+                // An axis of one element may have any stride.
+                let stride = |axis: usize| if a.dim().1 == 0 { 0 } else { a.strides()[axis] as usize };
+                (a.as_ptr().wrapping_add(i * stride(0)), stride(0), stride(1))
+            }
+            Left::Packed(block, _) => (block[i / rows * rows * k..].as_ptr(), 1, rows),
+        };
+        for j in range.clone().step_by(cols) {
+            let width = cols.min(range.end - j);
+            let (panel, row) = if k == 0 { (&[][..], 0) } else { b.at(j / cols, p, cols) };
+            let target = c.as_mut_ptr().wrapping_add(i * c_row + j);
+            let two = width > cols / 2;
+            let whole = width == cols || width == cols / 2;
+            let ((from, from_row), (to, to_row)) = match (whole, start) {
+                (false, _) => ((std::ptr::null(), 0), (edge.as_mut_ptr(), cols)),
+                (true, Start::Zero) => ((std::ptr::null(), 0), (target, c_row)),
+                (true, Start::Old) => ((target.cast_const(), c_row), (target, c_row)),
+                (true, Start::Bias(bias)) => ((bias[j..].as_ptr(), 0), (target, c_row)),
+            };
+            let tile = Tile {
+                k,
+                a: left,
+                b: (panel.as_ptr(), row),
+                start: (from, from_row),
+                c: (to, to_row),
+                alpha,
+            };
+            // SAFETY: rows i..i+height of A lie in its view or in the packed block, at the strides given; the panel has k
+            // rows of whole vectors from `panel` on, being either packed to full width or complete in place (an
+            // incomplete one is copied to `tail`); C's part has height·width elements, whose view was checked by
+            // `packed_product`, and the edge buffer holds the largest tile; a bias has n elements.
+            unsafe { (kernel.run)(&tile, height, two) };
+            if whole {
+                continue;
+            }
+            let mut part = c.slice_mut(ndarray::s![i..i + height, j..j + width]);
+            for ((r, s), to) in part.indexed_iter_mut() {
+                *to = edge[r * cols + s]
+                    + match start {
+                        Start::Zero => T::zero(),
+                        Start::Old => *to,
+                        Start::Bias(bias) => bias[j + s],
+                    };
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Cross-Diffusion Attention in one pass; the form with matrices is in the crate `cda`, which chooses between them.
+
+use super::many::record_many;
+use crate::cpu::cda::CdaSizes;
+use crate::real::Real;
+use crate::tape::Var;
+use crate::tensor::Tensor;
+use crate::tensor::shape::numel;
+
+/// O_r, O_d, U_rd, U_dr of the released Cross-Diffusion Attention with one step from X⁽⁰⁾ = I, for `[q, k, v]` of both
+/// modalities, `[.., N, d]` each and on the host; 0 ≤ `alpha` ≤ 1, scale 1/√d. Formulas, cost and memory: O(N²·d) time,
+/// O(N·d) memory, see the crate `cda`. Source: `MutualFormer.py` of the released code.
+/// PyTorch equivalent: none; with `A = softmax(q @ k.mT / d**0.5, -1)` per modality, `U_rd = (alpha * A_r.mT @ A_d +
+/// (1 - alpha) * (A_r + A_d)) @ v_d`.
+#[track_caller]
+pub fn cross_diffusion_attention<T: Real>(r: [&Var<T>; 3], d: [&Var<T>; 3], alpha: f64) -> [Var<T>; 4] {
+    let shape = r[0].shape().to_vec();
+    let inputs: Vec<&Var<T>> = r.into_iter().chain(d).collect();
+    assert!(
+        shape.len() >= 2 && inputs.iter().all(|x| x.shape() == shape),
+        "cross_diffusion_attention: q, k and v of both modalities must have one shape [.., N, d]; they have {:?}",
+        inputs.iter().map(|x| x.shape()).collect::<Vec<_>>()
+    );
+    let (axes, dim) = (shape.len(), shape[shape.len() - 1]);
+    let sizes = CdaSizes {
+        heads: numel(&shape[..axes - 2]),
+        tokens: shape[axes - 2],
+        dim,
+        scale: 1.0 / (dim as f64).sqrt(),
+        alpha,
+    };
+    let [r, d] = [r, d].map(|x| x.map(|x| x.value().clone()));
+    let ([o_r, o_d, u_rd, u_dr], lse) = Tensor::cda(sizes, &r, &d);
+    let saved = [o_r.clone(), o_d.clone()];
+    record_many("cross_diffusion_attention", [o_r, o_d, u_rd, u_dr], &inputs, move |dy, sink| {
+        let gradients = Tensor::cda_backward(sizes, [&r, &d], &saved, &lse, &dy);
+        for (i, gradient) in gradients.into_iter().flatten().enumerate() {
+            sink.add(i, || gradient);
+        }
+    })
+}

@@ -309,7 +309,7 @@ pub(crate) fn on_cpu(device: &str) -> Result<()> {
 fn print_config(name: Option<&str>) -> Result<()> {
     match name {
         Some(name) => print!("{}", Config::built_in(name)?),
-        None => BUILT_IN.iter().for_each(|(name, purpose, _)| println!("{name:<12}{purpose}")),
+        None => BUILT_IN.iter().for_each(|(name, purpose, _)| println!("{name:<26}{purpose}")),
     }
     Ok(())
 }

@@ -95,6 +95,18 @@ fn training_step() {
 }
 
 #[test]
+fn trunks() {
+    for (net, parameters) in [("resnet50", 23_508_032), ("mobilenetv2", 1_811_712)] {
+        let keys = ["backward_ms", "forward_ms", "parameters", "threads"];
+        let report = object(&format!("bench trunk --net {net} --size 64 --batch 1 --repeat 1 --json"), &keys);
+        assert_eq!(report["parameters"], parameters);
+        assert!(
+            report["forward_ms"].as_f64().unwrap() > 0.0 && report["backward_ms"].as_f64().unwrap() > 0.0
+        );
+    }
+}
+
+#[test]
 fn curve() {
     let desk = Desk::new();
     let sizes = "--batch 1 --dim 8 --heads 2 --repeat 1 --memory-limit 1";
@@ -151,6 +163,8 @@ fn sizes_that_make_no_sense_are_refused() {
     assert!(error.contains("3 heads do not divide"), "{error}");
     let error = desk.refuses("bench conv --in 6 --out 9 --groups 2");
     assert!(error.contains("2 groups do not divide"), "{error}");
+    let error = desk.refuses("bench trunk --size 63");
+    assert!(error.contains("too small"), "{error}");
     let error = desk.refuses("bench sod --config nothing");
     assert!(error.contains("nothing"), "{error}");
     // The block's own refusal, told by its process.

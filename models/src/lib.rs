@@ -1,6 +1,10 @@
-//! Networks built from the MutualFormer block.
+//! Networks built from the MutualFormer block: [`sod`] holds the detectors, [`trunk`] what the large ones stand on.
 
 pub mod layers;
 pub mod sod;
+pub mod trunk;
 
-pub use sod::{Modality, SodOutput, TinyConfig, TinySod, TokenLevel};
+pub use sod::{
+    LevelConfig, Modality, MutualConfig, MutualSod, SodConfig, SodNetwork, SodOutput, TinyConfig, TinySod,
+    TokenLevel,
+};

@@ -219,6 +219,8 @@ pub(crate) enum PathArg {
     Auto,
     /// N x N matrices, as the equations are written
     Plain,
+    /// Without such matrices
+    Fast,
 }
 
 impl PathArg {
@@ -227,10 +229,12 @@ impl PathArg {
         self.to_possible_value().expect("no way is hidden").get_name().to_owned()
     }
 
-    /// The way that is taken for it.
-    pub(crate) fn taken(self) -> &'static str {
+    /// The option of a block that it stands for.
+    pub(crate) fn path(self) -> cda::Path {
         match self {
-            PathArg::Auto | PathArg::Plain => "plain",
+            PathArg::Auto => cda::Path::Auto,
+            PathArg::Plain => cda::Path::Plain,
+            PathArg::Fast => cda::Path::Fast,
         }
     }
 }
@@ -305,7 +309,7 @@ pub(crate) fn on_cpu(device: &str) -> Result<()> {
 fn print_config(name: Option<&str>) -> Result<()> {
     match name {
         Some(name) => print!("{}", Config::built_in(name)?),
-        None => BUILT_IN.iter().for_each(|(name, purpose, _)| println!("{name:<12}{purpose}")),
+        None => BUILT_IN.iter().for_each(|(name, purpose, _)| println!("{name:<26}{purpose}")),
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::{Augment, DepthFormat};
-use models::TinyConfig;
+use models::{LevelConfig, MutualConfig, SodConfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,11 @@ pub struct Config {
     /// Decides initial weights, order and augmentation.
     pub seed: u64,
     /// The network.
-    pub model: ModelConfig,
+    pub model: SodConfig,
     /// The pictures.
     pub data: DataConfig,
     /// The optimisation.
     pub train: TrainConfig,
-}
-
-/// The networks there are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "lowercase")]
-pub enum ModelConfig {
-    /// [`models::TinySod`].
-    Tiny(TinyConfig),
 }
 
 /// Where pictures come from and how they are brought to the network.
@@ -125,8 +117,19 @@ pub enum ScheduleKind {
 }
 
 /// The configurations that come with the tool: (name, what it is for, commented text).
-pub const BUILT_IN: [(&str, &str, &str); 1] =
-    [("demo", "the small detector on procedural scenes", include_str!("../configs/demo.toml"))];
+pub const BUILT_IN: [(&str, &str, &str); 3] = [
+    ("demo", "the small detector on procedural scenes", include_str!("../configs/demo.toml")),
+    (
+        "mutualformer-mobilenetv2",
+        "two MobileNetV2 trunks, MutualFormer at three scales, F3Net's decoder",
+        include_str!("../configs/mutualformer-mobilenetv2.toml"),
+    ),
+    (
+        "mutualformer-resnet50",
+        "the same on ResNet-50: the paper's 52.05 million parameters",
+        include_str!("../configs/mutualformer-resnet50.toml"),
+    ),
+];
 
 impl Config {
     /// The configuration that `mutualformer config NAME` prints.
@@ -170,25 +173,24 @@ impl Config {
 
     /// Checks what the types cannot.
     pub fn validate(&self) -> Result<()> {
-        let ModelConfig::Tiny(model) = &self.model;
-        let fusion = cda::Fusion { kind: model.fusion, cda: model.cda };
-        fusion.validate()?;
+        self.model.fusion().validate()?;
+        let (drop, size, divisor) = (self.model.attn_drop(), self.data.size, self.model.divisor());
+        ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");
         ensure!(
-            model.widths.iter().all(|&width| width > 0) && model.decoder > 0,
-            "model.widths = {:?} and model.decoder = {} must be at least 1",
-            model.widths,
-            model.decoder
+            size > 0 && size.is_multiple_of(divisor),
+            "data.size = {size} must be divisible by {divisor}"
         );
-        ensure!(
-            self.data.size > 0 && self.data.size.is_multiple_of(16),
-            "data.size = {} must be divisible by 16",
-            self.data.size
-        );
-        ensure!(
-            (0.0..1.0).contains(&model.attn_drop),
-            "model.attn_drop = {} must lie in [0, 1)",
-            model.attn_drop
-        );
+        match &self.model {
+            SodConfig::Tiny(model) => ensure!(
+                model.widths.iter().all(|&width| width > 0) && model.decoder > 0,
+                "model.widths = {:?} and model.decoder = {} must be at least 1",
+                model.widths,
+                model.decoder
+            ),
+            SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) => {
+                validate_mutual(model, size)?;
+            }
+        }
         self.data.augment.check()?;
         let train = &self.train;
         ensure!(train.epochs > 0, "train.epochs must be at least 1");
@@ -208,6 +210,29 @@ impl Config {
         );
         Ok(())
     }
+}
+
+/// The part of [`Config::validate`] that concerns the large networks.
+fn validate_mutual(model: &MutualConfig, size: usize) -> Result<()> {
+    let (dim, decoders) = (model.dim, model.decoders);
+    ensure!(dim > 0 && decoders > 0, "model.dim = {dim} and model.decoders = {decoders} must be at least 1");
+    for (i, level) in model.levels.iter().enumerate() {
+        let LevelConfig { stride, patch, step, blocks } = *level;
+        ensure!(
+            [4, 8, 16, 32].contains(&stride) && model.levels[..i].iter().all(|finer| finer.stride < stride),
+            "model.levels: strides must be taken from 4, 8, 16, 32, each once, in this order"
+        );
+        ensure!(
+            patch > 0 && step > 0 && blocks > 0,
+            "model.levels: patch, step and blocks must be at least 1, at stride {stride} too"
+        );
+        ensure!(
+            level.grid([size, size]).is_some(),
+            "model.levels: at stride {stride}, patches of {patch} do not fit into {} pixels (data.size = {size})",
+            size / stride
+        );
+    }
+    Ok(())
 }
 
 /// Applies one `a.b=c`; the value is read as TOML, and as a string where it is none.
@@ -246,14 +271,19 @@ mod tests {
         let changes = ["train.lr=0.5", "model.cda.steps=inf", "model.fusion=ca+cda"].map(str::to_owned);
         let config = Config::parse(text, &changes).unwrap();
         assert_eq!(config.train.lr, 0.5);
-        let ModelConfig::Tiny(model) = config.model;
-        assert_eq!(model.cda.steps, cda::Steps::Infinite);
-        assert_eq!(model.fusion, cda::FusionKind::CaCda);
+        let fusion = config.model.fusion();
+        assert_eq!(fusion.cda.steps, cda::Steps::Infinite);
+        assert_eq!(fusion.kind, cda::FusionKind::CaCda);
+    }
+
+    fn assert_named(configuration: &str, change: &str, expected: &str) {
+        let text = Config::built_in(configuration).unwrap();
+        let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
+        assert!(format!("{error:#}").contains(expected), "{change}: {error:#}");
     }
 
     #[test]
     fn mistakes_are_named() {
-        let text = Config::built_in("demo").unwrap();
         for (change, expected) in [
             ("train.epochz=3", "epochz"),
             ("model.cda.alpha=1.5", "alpha"),
@@ -261,8 +291,23 @@ mod tests {
             ("model.cda.steps=0", "steps"),
             ("nothing.here=1", "no section"),
         ] {
-            let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
-            assert!(format!("{error:#}").contains(expected), "{change}: {error:#}");
+            assert_named("demo", change, expected);
+        }
+    }
+
+    #[test]
+    fn mistakes_about_large_networks_are_named() {
+        let level = |level: &str| format!("model.levels=[{{{level}}}]");
+        for (change, expected) in [
+            ("data.size=48".to_owned(), "divisible by 32"),
+            ("data.size=32".to_owned(), "patches of 8 do not fit into 4 pixels"),
+            ("model.decoders=0".to_owned(), "model.decoders = 0"),
+            ("model.widths=[8]".to_owned(), "widths"),
+            (level("stride=12,patch=2,step=1,blocks=1"), "strides must be taken from"),
+            (level("stride=8,patch=0,step=1,blocks=1"), "at least 1, at stride 8"),
+            (level("stride=8,patch=2,step=1"), "blocks"),
+        ] {
+            assert_named("mutualformer-mobilenetv2", &change, expected);
         }
     }
 }

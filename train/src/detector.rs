@@ -1,13 +1,13 @@
 //! A detector with its weights: what training produces and prediction uses.
 
-use crate::config::{Config, ModelConfig};
+use crate::config::Config;
 use crate::metrics::sod::{ImageScores, score_prediction};
 use crate::source::{Dataset, Inputs};
 use anyhow::{Context, Result};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::{Ctx, Params, Tensor, Var};
 use data::{Batch, Sample, transform};
-use models::{SodOutput, TinySod};
+use models::{SodNetwork, SodOutput};
 use ndarray::{Array2, Axis};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,14 +26,13 @@ pub struct Detector {
     /// All weights and running statistics.
     pub params: Params,
     /// The network's structure.
-    pub net: TinySod,
+    pub net: SodNetwork,
 }
 
 impl Detector {
     /// A network with initial weights.
     pub fn new(config: &Config) -> Result<Detector> {
-        let ModelConfig::Tiny(model) = &config.model;
-        let (params, net) = Params::build(config.seed, |scope| TinySod::new(scope, model));
+        let (params, net) = Params::build(config.seed, |scope| SodNetwork::new(scope, &config.model));
         let net = net?.with_checkpointing(config.train.checkpointing);
         Ok(Detector { config: config.clone(), params, net })
     }

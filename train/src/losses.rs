@@ -21,17 +21,24 @@ fn iou_loss<T: Real>(logits: &Var<T>, truth: &Var<T>) -> Var<T> {
     iou.mean_all().neg().add_scalar(1.0)
 }
 
-/// Deep supervision: the loss of the prediction plus 1/2, 1/4, … of the side outputs' losses, fine to coarse. A side
+/// Deep supervision, weighted as in F3Net: the mean loss of the decoder's passes (where there is one pass: the loss of
+/// the prediction), plus 1/2, 1/4, … of the side outputs' losses, fine to coarse, plus the losses of single streams. A side
 /// output is compared with the share of truth in each of its cells.
 pub fn detection_loss<T: Real>(output: &SodOutput<T>, truth: &Var<T>) -> Var<T> {
     let mut loss = bce_iou(&output.logits, truth);
+    if !output.earlier.is_empty() {
+        for logits in &output.earlier {
+            loss = loss.add(&bce_iou(logits, truth));
+        }
+        loss = loss.mul_scalar(1.0 / (1 + output.earlier.len()) as f64);
+    }
     let mut weight = 1.0;
     for side in &output.sides {
         weight /= 2.0;
         let coarse = truth.adaptive_avg_pool2d([side.size(2), side.size(3)]);
         loss = loss.add(&bce_iou(side, &coarse).mul_scalar(weight));
     }
-    loss
+    output.streams.iter().fold(loss, |loss, logits| loss.add(&bce_iou(logits, truth)))
 }
 
 #[cfg(test)]
@@ -52,5 +59,30 @@ mod tests {
         let expected = 2f64.ln() + 1.0 - (iou(6.0) + iou(5.0)) / 2.0;
         assert!((loss(0.0) - expected).abs() < 1e-12, "{} {expected}", loss(0.0));
         assert!(loss(-50.0) > 49.0);
+    }
+
+    #[test]
+    fn outputs_are_weighted_as_in_f3net() {
+        let constant = |value: f64, side: usize| {
+            Var::constant(Tensor::from_fn(&[1, 1, side, side], |i| value + i as f64 / 10.0))
+        };
+        let truth = Var::constant(Tensor::from_fn(&[1, 1, 4, 4], |i| f64::from(u8::from(i < 8))));
+        let (a, b, half, quarter, r) =
+            (constant(0.1, 4), constant(-1.0, 4), constant(0.5, 2), constant(0.7, 1), constant(0.3, 4));
+        let output = SodOutput {
+            logits: a.clone(),
+            earlier: vec![b.clone()],
+            sides: vec![half.clone(), quarter.clone()],
+            streams: vec![r.clone()],
+            levels: Vec::new(),
+        };
+        let loss = |logits: &Var<f64>, truth: &Var<f64>| bce_iou(logits, truth).value().item().unwrap();
+        let side = |logits: &Var<f64>| loss(logits, &truth.adaptive_avg_pool2d([logits.size(2); 2]));
+        let expected = (loss(&a, &truth) + loss(&b, &truth)) / 2.0
+            + side(&half) / 2.0
+            + side(&quarter) / 4.0
+            + loss(&r, &truth);
+        let found = detection_loss(&output, &truth).value().item().unwrap();
+        assert!((found - expected).abs() < 1e-14, "{found} {expected}");
     }
 }

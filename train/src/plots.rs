@@ -78,7 +78,8 @@ pub fn line_plot(path: &Path, title: &str, x_label: &str, y_label: &str, series:
         .map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))
 }
 
-/// As [`line_plot`] with logarithmic axes, on which y = c·xᵖ is a straight line of slope p. All values must be positive.
+/// As [`line_plot`] with logarithmic axes marked at powers of two, on which y = c·xᵖ is a straight line of slope p. All
+/// values must be positive.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -86,7 +87,7 @@ pub fn log_log_plot(path: &Path, title: &str, x_label: &str, y_label: &str, seri
     let range = |part: fn((f64, f64)) -> f64, share: f64| {
         let Range { start, end } =
             padded(series.iter().flat_map(Series::drawable).map(|p| part(p).ln()), share);
-        (start.exp()..end.exp()).log_scale()
+        (start.exp()..end.exp()).log_scale().base(2.0)
     };
     draw(path, [title, x_label, y_label], series, range(|p| p.0, 0.0), range(|p| p.1, 0.04))
         .map_err(|error| anyhow!("cannot draw {}: {error}", path.display()))

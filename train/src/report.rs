@@ -1,6 +1,5 @@
 //! Pictures of a run: curves over training, sheets of predictions, affinities over a scene.
 
-use crate::config::ModelConfig;
 use crate::detector::Detector;
 use crate::picture::{Tile, grey_picture, grid, heat_overlay, rgb_picture};
 use crate::plots::{Series, line_plot};
@@ -70,8 +69,7 @@ pub fn affinity_sheet(path: &Path, detector: &Detector, sample: &Sample) -> Resu
     let level = &detector.forward(&ctx, &inputs).levels[0];
     let (r, d) = detector.net.block(0).projections(&ctx, &level.x);
     let (p_r, p_d) = (affinity(&r), affinity(&d));
-    let ModelConfig::Tiny(model) = &detector.config.model;
-    let x = cross_diffusion((&p_r, &p_d), (&r, &d), &model.cda);
+    let x = cross_diffusion((&p_r, &p_d), (&r, &d), &detector.config.model.fusion().cda);
     let ca = cross_attention_map(&r, &d);
 
     let query = middle_cell(sample.mask.view(), level.grid);

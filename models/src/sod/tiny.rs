@@ -9,11 +9,10 @@
 //! ```
 
 use super::{Modality, SodOutput, TokenLevel};
-use crate::layers::ConvBnRelu;
+use crate::layers::{ConvBn, ConvSpec, conv_stage, head, stage};
 use autograd::nn::{Conv2d, Linear};
 use autograd::ops::concat;
-use autograd::ops::conv::ConvOptions;
-use autograd::{Ctx, Init, Real, Scope, Var};
+use autograd::{Ctx, Real, Scope, Var};
 use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, pair_tokens};
 use serde::{Deserialize, Serialize};
 
@@ -65,9 +64,9 @@ pub struct TinySod {
     /// MutualFormer at /8 and /16.
     mutual: [MutualLevel; 2],
     /// 1×1 convolutions to the decoder's width at /2, /4, /8, /16.
-    lateral: [ConvBnRelu; 4],
+    lateral: [ConvBn; 4],
     /// 3×3 convolutions after each merge at /2, /4, /8.
-    merge: [ConvBnRelu; 3],
+    merge: [ConvBn; 3],
     head: Conv2d,
     /// Side heads at /8 and /16.
     side: [Conv2d; 2],
@@ -77,7 +76,7 @@ pub struct TinySod {
 
 /// Four stride-2 convolutions.
 #[derive(Clone, Debug)]
-struct Stem([ConvBnRelu; 4]);
+struct Stem([ConvBn; 4]);
 
 /// One MutualFormer block on feature maps, with the "A" box before it.
 #[derive(Clone, Debug)]
@@ -99,7 +98,7 @@ impl TinySod {
             MutualLevel::new(&mut scope.sub("mutual16"), w16, config)?,
         ];
         let mut conv = |name: &str, from: usize, kernel: usize| {
-            ConvBnRelu::new(&mut scope.sub(name), from, width, kernel, 1)
+            ConvBn::new(&mut scope.sub(name), ["conv", "bn"], ConvSpec::new(from, width, kernel))
         };
         let lateral = [
             conv("lateral2", 2 * w2, 1),
@@ -109,19 +108,14 @@ impl TinySod {
         ];
         let [m8, m4, m2] = ["merge8", "merge4", "merge2"].map(|name| conv(name, width, 3));
         let merge = [m2, m4, m8];
-        let mut head = |name: &str| {
-            let options = ConvOptions { padding: [1, 1], ..ConvOptions::default() };
-            let init = Init::kaiming_normal(9 * width);
-            Conv2d::with_init(&mut scope.sub(name), width, 1, [3, 3], options, true, init)
-        };
-        let side = [head("side8"), head("side16")];
+        let side = ["side8", "side16"].map(|name| head(&mut scope.sub(name), width));
         Ok(TinySod {
             stem_r,
             stem_d,
             mutual,
             lateral,
             merge,
-            head: head("head"),
+            head: head(&mut scope.sub("head"), width),
             side,
             modality: config.modality,
             checkpointing: false,
@@ -141,24 +135,21 @@ impl TinySod {
             height.is_multiple_of(16) && width.is_multiple_of(16),
             "TinySod: a picture of {height}×{width} pixels; both sides must be divisible by 16"
         );
-        let blind = |x: &Var<T>| Var::constant(x.value().full_like(x.shape(), 0.0));
-        let (rgb, depth) = match self.modality {
-            Modality::Both => (rgb.clone(), depth.clone()),
-            Modality::Rgb => (rgb.clone(), blind(depth)),
-            Modality::Depth => (blind(rgb), depth.clone()),
-        };
+        let (rgb, depth) = self.modality.seen(rgb, depth);
         let [r2, r4, r8, r16] = self.features(ctx, &self.stem_r, &rgb);
         let [d2, d4, d8, d16] = self.features(ctx, &self.stem_d, &depth);
         let (level8, f8) = self.mixed(ctx, 0, &r8, &d8);
         let (level16, f16) = self.mixed(ctx, 1, &r16, &d16);
 
-        let y16 = self.conv(ctx, &self.lateral[3], &f16); // [B, D, S/16, S/16]
+        let y16 = conv_stage(ctx, self.checkpointing, &self.lateral[3], &f16); // [B, D, S/16, S/16]
         let y8 = self.merged(ctx, 2, &[&f8], &y16);
         let y4 = self.merged(ctx, 1, &[&r4, &d4], &y8);
         let y2 = self.merged(ctx, 0, &[&r2, &d2], &y4);
         SodOutput {
             logits: self.head.forward(ctx, &y2).resize([height, width]),
+            earlier: Vec::new(),
             sides: vec![self.side[0].forward(ctx, &y8), self.side[1].forward(ctx, &y16)],
+            streams: Vec::new(),
             levels: vec![level8, level16],
         }
     }
@@ -171,10 +162,10 @@ impl TinySod {
     /// Features at /2, /4, /8 and /16.
     fn features<T: Real>(&self, ctx: &Ctx<T>, stem: &Stem, x: &Var<T>) -> [Var<T>; 4] {
         let Stem([c2, c4, c8, c16]) = stem;
-        let x2 = self.conv(ctx, c2, x);
-        let x4 = self.conv(ctx, c4, &x2);
-        let x8 = self.conv(ctx, c8, &x4);
-        let x16 = self.conv(ctx, c16, &x8);
+        let x2 = conv_stage(ctx, self.checkpointing, c2, x);
+        let x4 = conv_stage(ctx, self.checkpointing, c4, &x2);
+        let x8 = conv_stage(ctx, self.checkpointing, c8, &x4);
+        let x16 = conv_stage(ctx, self.checkpointing, c16, &x8);
         [x2, x4, x8, x16]
     }
 
@@ -182,7 +173,7 @@ impl TinySod {
     fn mixed<T: Real>(&self, ctx: &Ctx<T>, i: usize, r: &Var<T>, d: &Var<T>) -> (TokenLevel<T>, Var<T>) {
         let x = pair_tokens(r, d); // [B, N, 2C]
         let MutualLevel { a, block } = self.mutual[i].clone();
-        let fused = self.stage(ctx, &[&x], move |ctx, x| {
+        let fused = stage(ctx, self.checkpointing, &[&x], move |ctx, x| {
             let x = &x[0];
             block.forward(ctx, x, &a.forward(ctx, x)) // [B, N, C]
         });
@@ -195,36 +186,21 @@ impl TinySod {
     fn merged<T: Real>(&self, ctx: &Ctx<T>, i: usize, fine: &[&Var<T>], coarse: &Var<T>) -> Var<T> {
         let (lateral, merge) = (self.lateral[i].clone(), self.merge[i].clone());
         let inputs: Vec<&Var<T>> = fine.iter().copied().chain([coarse]).collect();
-        self.stage(ctx, &inputs, move |ctx, inputs| {
+        stage(ctx, self.checkpointing, &inputs, move |ctx, inputs| {
             let (coarse, fine) = inputs.split_last().expect("at least the coarse features");
             let fine = lateral.forward(ctx, &concat(&fine.iter().collect::<Vec<_>>(), 1));
             merge.forward(ctx, &fine.add(&coarse.resize([fine.size(2), fine.size(3)])))
         })
-    }
-
-    fn conv<T: Real>(&self, ctx: &Ctx<T>, layer: &ConvBnRelu, x: &Var<T>) -> Var<T> {
-        let layer = layer.clone();
-        self.stage(ctx, &[x], move |ctx, x| layer.forward(ctx, &x[0]))
-    }
-
-    /// `f`, its activations kept or, under checkpointing, computed again in the backward pass.
-    fn stage<T: Real>(
-        &self,
-        ctx: &Ctx<T>,
-        inputs: &[&Var<T>],
-        f: impl Fn(&Ctx<T>, &[Var<T>]) -> Var<T> + 'static,
-    ) -> Var<T> {
-        if self.checkpointing {
-            return ctx.checkpoint(inputs, f);
-        }
-        f(ctx, &inputs.iter().map(|&x| x.clone()).collect::<Vec<_>>())
     }
 }
 
 impl Stem {
     fn new<T: Real>(scope: &mut Scope<T>, input: usize, widths: [usize; 4]) -> Stem {
         let [w2, w4, w8, w16] = widths;
-        let mut conv = |i: usize, from: usize, to: usize| ConvBnRelu::new(&mut scope.sub(i), from, to, 3, 2);
+        let mut conv = |i: usize, from: usize, to: usize| {
+            let spec = ConvSpec { stride: 2, ..ConvSpec::new(from, to, 3) };
+            ConvBn::new(&mut scope.sub(i), ["conv", "bn"], spec)
+        };
         Stem([conv(0, input, w2), conv(1, w2, w4), conv(2, w4, w8), conv(3, w8, w16)])
     }
 }

@@ -6,7 +6,7 @@ use crate::memory::peak_mb;
 use anyhow::Result;
 use autograd::random::Key;
 use autograd::{Ctx, Params, Tensor};
-use cda::{BlockConfig, MutualFormerBlock};
+use cda::{BlockConfig, MutualFormerBlock, Path};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,8 @@ pub(super) struct BlockReport {
     pub(super) peak_mb: Option<f64>,
     threads: usize,
     device: String,
-    /// The path that CDA took.
-    path: String,
+    /// The path that was taken, plain or fast.
+    path: Path,
 }
 
 impl BlockArgs {
@@ -56,7 +56,7 @@ impl BlockArgs {
         let BlockArgs { batch, tokens, dim, heads, .. } = self;
         show(&self.measure()?, self.json, |report| {
             format!(
-                "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {}, {} threads, {} path",
+                "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {}, {} threads, {:?} path",
                 report.forward_ms,
                 report.backward_ms,
                 in_words(report.peak_mb),
@@ -69,7 +69,7 @@ impl BlockArgs {
     /// x `[batch, tokens, 2·dim]` and x_rd `[batch, tokens, dim]` through the block and back.
     fn measure(&self) -> Result<BlockReport> {
         let BlockArgs { batch, tokens, dim, heads, .. } = *self;
-        let config = BlockConfig::new(dim, heads);
+        let config = BlockConfig { path: self.path.path(), ..BlockConfig::new(dim, heads) };
         let (params, block) = Params::<f32>::build(0, |scope| MutualFormerBlock::new(scope, config));
         let (block, key) = (block?, Key::default());
         let x = Tensor::randn(&[batch, tokens, 2 * dim], key, 0);
@@ -87,7 +87,12 @@ impl BlockArgs {
             peak_mb: peak_mb(),
             threads: rayon::current_num_threads(),
             device: "cpu".to_owned(),
-            path: self.path.taken().to_owned(),
+            path: taken(self.path, tokens, dim, heads),
         })
     }
+}
+
+/// The path that a released block takes, plain or fast.
+pub(super) fn taken(path: PathArg, tokens: usize, dim: usize, heads: usize) -> Path {
+    path.path().resolve::<f32>(&BlockConfig::new(dim, heads).fusion, tokens, dim / heads, false)
 }

@@ -1,11 +1,12 @@
 //! Time and memory of the block against the number of tokens N. Every N runs in a process of its own, so that the peak of
 //! memory is that N's.
 
-use super::block::BlockReport;
+use super::block::{BlockReport, taken};
 use super::show;
 use crate::cli::{PathArg, positive};
 use crate::plots::{Series, log_log_plot};
 use anyhow::{Context, Result, ensure};
+use cda::Path;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -113,9 +114,10 @@ impl CurveArgs {
         Ok((points, skipped))
     }
 
-    /// MiB of the N×N matrices, where the path makes them.
+    /// MiB of the N×N matrices, where they are made.
     fn estimated_mb(&self, path: PathArg, tokens: usize) -> f64 {
-        let maps = if path.taken() == "plain" { PLAIN_MAPS } else { 0.0 };
+        let plain = taken(path, tokens, self.dim, self.heads) == Path::Plain;
+        let maps = if plain { PLAIN_MAPS } else { 0.0 };
         let map = (self.batch * self.heads * size_of::<f32>()) as f64 * (tokens as f64).powi(2);
         maps * map / f64::from(1 << 20)
     }

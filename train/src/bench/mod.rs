@@ -9,6 +9,7 @@ mod conv_lists;
 mod curve;
 mod gemm;
 mod sod;
+mod trunk;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -24,6 +25,8 @@ pub(crate) enum Bench {
     Conv(conv::ConvArgs),
     /// The released MutualFormer block, forward and backward
     Block(block::BlockArgs),
+    /// A trunk in training mode, forward and backward
+    Trunk(trunk::TrunkArgs),
     /// One training step of a detector: forward pass and loss, backward pass, update
     Sod(sod::SodArgs),
     /// Time and memory of the block against the number of tokens, drawn as curves
@@ -37,6 +40,7 @@ impl Bench {
             Bench::Gemm(args) => args.run(),
             Bench::Conv(args) => args.run(),
             Bench::Block(args) => args.run(),
+            Bench::Trunk(args) => args.run(),
             Bench::Sod(args) => args.run(),
             Bench::Curve(args) => args.run(),
         }

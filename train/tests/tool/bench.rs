@@ -29,7 +29,9 @@ fn block() {
     let report = object(&format!("bench block {sizes} --threads 1 --json"), &keys);
     assert!(report["forward_ms"].as_f64().unwrap() > 0.0 && report["backward_ms"].as_f64().unwrap() > 0.0);
     assert_eq!((&report["threads"], &report["device"]), (&1.into(), &"cpu".into()));
-    assert!(report["path"].is_string());
+    assert_eq!(report["path"], "fast");
+    let report = object(&format!("bench block {sizes} --path plain --json"), &keys);
+    assert_eq!(report["path"], "plain");
 }
 
 #[test]
@@ -93,6 +95,18 @@ fn training_step() {
 }
 
 #[test]
+fn trunks() {
+    for (net, parameters) in [("resnet50", 23_508_032), ("mobilenetv2", 1_811_712)] {
+        let keys = ["backward_ms", "forward_ms", "parameters", "threads"];
+        let report = object(&format!("bench trunk --net {net} --size 64 --batch 1 --repeat 1 --json"), &keys);
+        assert_eq!(report["parameters"], parameters);
+        assert!(
+            report["forward_ms"].as_f64().unwrap() > 0.0 && report["backward_ms"].as_f64().unwrap() > 0.0
+        );
+    }
+}
+
+#[test]
 fn curve() {
     let desk = Desk::new();
     let sizes = "--batch 1 --dim 8 --heads 2 --repeat 1 --memory-limit 1";
@@ -121,7 +135,7 @@ fn people_get_tables() {
     let said = desk.ok("bench conv --size 32 --batch 1 --repeat 1");
     assert!(said.contains("64->64 3x3 s1 at 8") && said.contains("GFLOP/s"), "{said}");
     assert!(said.contains("of the weights alone in the first layer"), "{said}");
-    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --out c");
+    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --paths plain,fast --out c");
     assert!(said.contains("left out: its N x N matrices take about"), "{said}");
 }
 
@@ -149,6 +163,8 @@ fn sizes_that_make_no_sense_are_refused() {
     assert!(error.contains("3 heads do not divide"), "{error}");
     let error = desk.refuses("bench conv --in 6 --out 9 --groups 2");
     assert!(error.contains("2 groups do not divide"), "{error}");
+    let error = desk.refuses("bench trunk --size 63");
+    assert!(error.contains("too small"), "{error}");
     let error = desk.refuses("bench sod --config nothing");
     assert!(error.contains("nothing"), "{error}");
     // The block's own refusal, told by its process.

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 16] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -23,6 +23,7 @@ const COMMANDS: [(&str, &[&str]); 16] = [
         ],
     ),
     ("bench block", &["--batch", "--tokens", "--dim", "--heads", "--path", "--repeat", "--device", "--json"]),
+    ("bench trunk", &["--net", "--batch", "--size", "--repeat", "--json"]),
     ("bench sod", &["--config", "--size", "--batch", "--set", "--repeat", "--device", "--json"]),
     (
         "bench curve",

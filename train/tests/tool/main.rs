@@ -9,6 +9,7 @@ mod depth;
 mod desk;
 mod folder_run;
 mod help;
+mod large_networks;
 mod mistakes;
 mod nothing_lost;
 mod predict;

@@ -1,0 +1,91 @@
+//! A trunk, the network that turns a picture into feature maps, in training mode: convolutions with batch norms between.
+//! Backward starts from a cotangent of ones on the coarsest map and ends at all parameters.
+
+use super::{medians, show, timed};
+use crate::cli::positive;
+use anyhow::{Result, ensure};
+use autograd::random::Key;
+use autograd::{Ctx, Params, Tensor, Var};
+use clap::{Args, ValueEnum};
+use models::trunk::{Trunk, TrunkKind};
+use serde::Serialize;
+
+#[derive(Args)]
+pub(crate) struct TrunkArgs {
+    /// Which trunk
+    #[arg(long, default_value = "resnet50")]
+    net: Net,
+    /// Pictures
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 2)]
+    batch: usize,
+    /// Pixels a side, at least 64: batch norm needs several values per channel
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 256)]
+    size: usize,
+    /// Repetitions after one to warm up
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 5)]
+    repeat: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The trunks there are.
+#[derive(Clone, Copy, ValueEnum)]
+enum Net {
+    /// 23.5 million parameters
+    Resnet50,
+    /// 1.8 million parameters
+    Mobilenetv2,
+}
+
+#[derive(Serialize)]
+struct TrunkReport {
+    forward_ms: f64,
+    backward_ms: f64,
+    parameters: usize,
+    threads: usize,
+}
+
+impl TrunkArgs {
+    pub(super) fn run(&self) -> Result<()> {
+        ensure!(
+            self.size >= 64,
+            "a picture of {} pixels a side is too small, at least 64 are needed",
+            self.size
+        );
+        show(&self.measure(), self.json, |report| {
+            format!(
+                "trunk B{} at {} px, {} parameters: forward {:.1} ms, backward {:.1} ms, {} threads",
+                self.batch,
+                self.size,
+                report.parameters,
+                report.forward_ms,
+                report.backward_ms,
+                report.threads
+            )
+        })
+    }
+
+    fn measure(&self) -> TrunkReport {
+        let kind = match self.net {
+            Net::Resnet50 => TrunkKind::ResNet50,
+            Net::Mobilenetv2 => TrunkKind::MobileNetV2,
+        };
+        let (params, trunk) = Params::<f32>::build(0, |scope| Trunk::new(scope, kind, false));
+        let key = Key::default();
+        let x = Tensor::randn(&[self.batch, 3, self.size, self.size], key, 0);
+        let [forward_ms, backward_ms] = medians(self.repeat, || {
+            let ctx = Ctx::train(&params, key);
+            let (forward_ms, [.., coarsest]) =
+                timed(|| trunk.forward(&ctx, &Var::constant(x.clone()), false));
+            let (backward_ms, _) = timed(|| coarsest.backward_with(Tensor::ones(coarsest.shape())));
+            [forward_ms, backward_ms]
+        });
+        TrunkReport {
+            forward_ms,
+            backward_ms,
+            parameters: params.num_learned(),
+            threads: rayon::current_num_threads(),
+        }
+    }
+}

@@ -1,12 +1,16 @@
-//! Depthwise convolution: every channel with its own kernel. No columns: each kernel position is one shifted
-//! multiply-add over a row.
+//! Depthwise convolution: every channel with its own kernel. No columns: each kernel position is one shifted multiply-add,
+//! over the whole padded plane at stride 1, over a row otherwise.
 
+use crate::cpu::gemm::with_scratch;
 use crate::cpu::recycle::zeros;
 use crate::cpu::simd::widest;
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Planes of a task at least.
+const MIN_PLANES: usize = 4;
 
 /// One kernel position meeting one output row: `y[ox] += w·x[start + ox·step]` for ox in a range.
 struct Meeting {
@@ -49,12 +53,16 @@ pub(super) fn forward<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T]) -> Vec<T> {
     let (pixels_in, pixels_out, taps) = planes(g);
     let meetings = meetings(g);
     let mut y = zeros(g.batch * g.out_channels * pixels_out);
-    y.par_chunks_exact_mut(pixels_out).enumerate().for_each(|(i, y)| {
+    y.par_chunks_exact_mut(pixels_out).with_min_len(MIN_PLANES).enumerate().for_each(|(i, y)| {
         let (x, w) = (&x[i * pixels_in..][..pixels_in], &w[i % g.groups * taps..][..taps]);
-        widest(
-            #[inline(always)]
-            || forward_plane(&meetings, g.stride[1], x, w, y),
-        );
+        if g.stride == [1, 1] {
+            forward_padded(g, x, w, y);
+        } else {
+            widest(
+                #[inline(always)]
+                || forward_plane(&meetings, g.stride[1], x, w, y),
+            );
+        }
     });
     y
 }
@@ -75,9 +83,16 @@ fn forward_plane<T: Real>(meetings: &[Meeting], step: usize, x: &[T], w: &[T], y
 /// dx: the same meetings the other way.
 pub(super) fn dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T> {
     let (pixels_in, pixels_out, taps) = planes(g);
+    let reach = [0, 1].map(|i| g.dilation[i] * (g.kernel[i] - 1));
+    if g.stride == [1, 1] && (0..2).all(|i| g.padding[i] <= reach[i]) {
+        // A convolution with the kernel turned by 180°.
+        let padding = [0, 1].map(|i| reach[i] - g.padding[i]);
+        let turned: Vec<T> = w.chunks_exact(taps).flat_map(|kernel| kernel.iter().rev().copied()).collect();
+        return forward(&Conv2dGeometry { input: g.output(), padding, ..*g }, dy, &turned);
+    }
     let meetings = meetings(g);
     let mut dx = zeros(g.batch * g.in_channels * pixels_in);
-    dx.par_chunks_exact_mut(pixels_in).enumerate().for_each(|(i, dx)| {
+    dx.par_chunks_exact_mut(pixels_in).with_min_len(MIN_PLANES).enumerate().for_each(|(i, dx)| {
         let (dy, w) = (&dy[i * pixels_out..][..pixels_out], &w[i % g.groups * taps..][..taps]);
         widest(
             #[inline(always)]
@@ -105,13 +120,17 @@ pub(super) fn dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T> {
     let (pixels_in, pixels_out, taps) = planes(g);
     let meetings = meetings(g);
     let mut dw = zeros(g.out_channels * taps);
-    dw.par_chunks_exact_mut(taps).enumerate().for_each(|(c, dw)| {
+    dw.par_chunks_exact_mut(taps).with_min_len(MIN_PLANES).enumerate().for_each(|(c, dw)| {
         for i in (0..g.batch).map(|b| b * g.groups + c) {
             let (x, dy) = (&x[i * pixels_in..][..pixels_in], &dy[i * pixels_out..][..pixels_out]);
-            widest(
-                #[inline(always)]
-                || dw_plane(&meetings, g.stride[1], x, dy, dw),
-            );
+            if g.stride == [1, 1] {
+                dw_padded(g, x, dy, dw);
+            } else {
+                widest(
+                    #[inline(always)]
+                    || dw_plane(&meetings, g.stride[1], x, dy, dw),
+                );
+            }
         }
     });
     dw
@@ -127,6 +146,80 @@ fn dw_plane<T: Real>(meetings: &[Meeting], step: usize, x: &[T], dy: &[T], dw: &
             dy.iter().zip(x.iter().step_by(step)).fold(T::zero(), |sum, (&dy, &x)| sum + dy * x)
         };
     }
+}
+
+/// A plane with its padding at stride 1, where a kernel position is a shift of the whole plane: pixel (y, x) of the output
+/// stands at y·width + x, and meets the input `shifts[tap]` further on. Positions between a row's end and the next row's
+/// start are computed too and dropped; short rows cost less that way than one loop for each of them.
+struct Padded {
+    width: usize,
+    /// Elements of the padded input.
+    len: usize,
+    shifts: Vec<usize>,
+    /// Positions from the first output pixel to the last.
+    span: usize,
+}
+
+fn padded(g: &Conv2dGeometry) -> Padded {
+    let [oh, ow] = g.output();
+    let width = g.input[1] + 2 * g.padding[1];
+    let [kh, kw] = g.kernel;
+    let shifts =
+        (0..kh * kw).map(|tap| tap / kw * g.dilation[0] * width + tap % kw * g.dilation[1]).collect();
+    Padded { width, len: (g.input[0] + 2 * g.padding[0]) * width, shifts, span: (oh - 1) * width + ow }
+}
+
+/// Copies rows of `from_width` into rows of `to_width` from position `first` on, zeros elsewhere.
+fn spread_rows<T: Real>(from: &[T], from_width: usize, to: &mut [T], to_width: usize, first: usize) {
+    to.fill(T::zero());
+    for (row, to) in from.chunks_exact(from_width).zip(to[first..].chunks_mut(to_width)) {
+        to[..from_width].copy_from_slice(row);
+    }
+}
+
+fn forward_padded<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T], y: &mut [T]) {
+    let p = padded(g);
+    let [_, ow] = g.output();
+    with_scratch(p.len + p.span, |scratch| {
+        let (xp, yp) = scratch.split_at_mut(p.len);
+        spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
+        widest(
+            #[inline(always)]
+            || shifted_sum(xp, &p.shifts, w, yp),
+        );
+        for (y, row) in y.chunks_exact_mut(ow).zip(yp.chunks(p.width)) {
+            y.copy_from_slice(&row[..ow]);
+        }
+    });
+}
+
+/// y[i] = Σ w[tap]·x[i + shift[tap]], a piece at a time that stays in the nearest cache.
+#[inline(always)]
+fn shifted_sum<T: Real>(x: &[T], shifts: &[usize], w: &[T], y: &mut [T]) {
+    for (i, y) in y.chunks_mut(512).enumerate() {
+        y.fill(T::zero());
+        for (&shift, &w) in shifts.iter().zip(w) {
+            y.iter_mut().zip(&x[i * 512 + shift..]).for_each(|(y, &x)| *y += w * x);
+        }
+    }
+}
+
+fn dw_padded<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
+    let p = padded(g);
+    let [_, ow] = g.output();
+    with_scratch(p.len + p.span, |scratch| {
+        let (xp, dyp) = scratch.split_at_mut(p.len);
+        spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
+        spread_rows(dy, ow, dyp, p.width, 0);
+        widest(
+            #[inline(always)]
+            || {
+                for (dw, &shift) in dw.iter_mut().zip(&p.shifts) {
+                    *dw += dot(dyp, &xp[shift..]);
+                }
+            },
+        );
+    });
 }
 
 /// Σ a·b in sixteen lanes.

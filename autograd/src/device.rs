@@ -92,6 +92,32 @@ impl Unary {
             Unary::MulScalar(_) => "mul_scalar",
         }
     }
+
+    /// What the derivative is computed from.
+    pub fn saved(self) -> Saved {
+        match self {
+            Unary::Exp | Unary::Sqrt | Unary::Tanh | Unary::Sigmoid | Unary::Relu => Saved::Output,
+            Unary::Log
+            | Unary::Abs
+            | Unary::LeakyRelu(_)
+            | Unary::Gelu
+            | Unary::Softplus
+            | Unary::Pow(_)
+            | Unary::Clamp(..) => Saved::Input,
+            Unary::Neg | Unary::AddScalar(_) | Unary::MulScalar(_) => Saved::Nothing,
+        }
+    }
+}
+
+/// What the backward pass of a [`Unary`] function has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// x.
+    Input,
+    /// y = f(x), which the next op often keeps anyway.
+    Output,
+    /// Nothing: the derivative is constant.
+    Nothing,
 }
 
 /// Functions of two values, with broadcasting.
@@ -323,8 +349,8 @@ pub trait Device: Send + Sync {
     fn dropout_mask(&self, len: usize, key: Key, site: u64, keep: f64) -> DeviceResult;
     /// y = f(x).
     fn unary(&self, kind: Unary, x: &Buffer) -> DeviceResult;
-    /// dx = f'(x)·dy, given x and y = f(x).
-    fn unary_backward(&self, kind: Unary, x: &Buffer, y: &Buffer, dy: &Buffer) -> DeviceResult;
+    /// dx = f'(x)·dy, given what [`Unary::saved`] says: x, y = f(x) or nothing.
+    fn unary_backward(&self, kind: Unary, saved: Option<&Buffer>, dy: &Buffer) -> DeviceResult;
     /// y = f(a, b) over `shape`, each operand walked by its (broadcast) strides.
     fn binary(
         &self,

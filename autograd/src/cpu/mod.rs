@@ -5,6 +5,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod elementwise;
+mod function;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod norm;

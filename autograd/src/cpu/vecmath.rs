@@ -96,7 +96,7 @@ const MILLS: [f32; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::simd::widest;
+    use crate::cpu::simd::{Kernel, widest};
 
     /// Every 499th float there is: all exponents, both signs; NaN left out.
     fn floats() -> impl Iterator<Item = f32> {
@@ -152,13 +152,19 @@ mod tests {
         );
     }
 
+    struct All<'a>(&'a [f32]);
+
+    impl Kernel for All<'_> {
+        type Output = Vec<[u32; 4]>;
+        #[inline(always)]
+        fn run(self) -> Vec<[u32; 4]> {
+            self.0.iter().map(|&x| [exp(x), tanh(x), normal(x).0, normal(x).1].map(f32::to_bits)).collect()
+        }
+    }
+
     #[test]
     fn every_copy_gives_the_same_bits() {
-        #[inline(always)]
-        fn all(x: &[f32]) -> Vec<[u32; 4]> {
-            x.iter().map(|&x| [exp(x), tanh(x), normal(x).0, normal(x).1].map(f32::to_bits)).collect()
-        }
         let x: Vec<f32> = floats().step_by(17).collect();
-        assert!(all(&x) == widest(|| all(&x)));
+        assert!(All(&x).run() == widest(All(&x)));
     }
 }

@@ -9,7 +9,7 @@ use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
 use crate::device::{
     AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, MatMul, PoolGeometry,
-    Reduce, ResizeGeometry, SgdStep, Unary, View,
+    Reduce, ResizeGeometry, Saved, SgdStep, Unary, View,
 };
 use crate::plain::Mask;
 use crate::random::Key;
@@ -56,27 +56,31 @@ impl<T: Real> Tensor<T> {
         }
     }
 
-    /// f'(x)·dy, given x (`self`), y = f(x) and dy.
+    /// dx = f'(x)·dy for dy = `self`, given x or y = f(x), whichever [`Unary::saved`] names.
     #[track_caller]
-    pub fn unary_backward(&self, kind: Unary, y: &Tensor<T>, dy: &Tensor<T>) -> Tensor<T> {
+    pub fn unary_backward(&self, kind: Unary, saved: Option<&Tensor<T>>) -> Tensor<T> {
+        let name = kind.name();
         assert!(
-            y.shape() == self.shape() && dy.shape() == self.shape(),
-            "{} backward: x {:?}, y {:?} and dy {:?} must have one shape",
-            kind.name(),
-            self.shape(),
-            y.shape(),
-            dy.shape()
+            saved.is_some() == (kind.saved() != Saved::Nothing),
+            "{name} backward: it needs the {:?}",
+            kind.saved()
         );
+        if let Some(saved) = saved {
+            let (shape, dy) = (saved.shape(), self.shape());
+            assert!(shape == dy, "{name} backward: the saved values {shape:?} and dy {dy:?} differ in shape");
+        }
+        if let Unary::AddScalar(_) = kind {
+            return self.clone();
+        }
         match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::elementwise::unary_backward(kind, self.as_slice(), y.as_slice(), dy.as_slice()),
-                self.shape(),
-            ),
-            Storage::Device(x) => {
-                on_device(x, &format!("{}_backward", kind.name()), &x.shape, &[&x.shape], |d| {
-                    d.unary_backward(kind, live(x), peer(x, y), peer(x, dy))
-                })
+            Storage::Cpu(_) => {
+                let saved = saved.unwrap_or(self).as_slice(); // where nothing is saved, it is not read
+                let dx = cpu::elementwise::unary_backward(kind, saved, self.as_slice());
+                Tensor::from_vec(dx, self.shape())
             }
+            Storage::Device(dy) => on_device(dy, &format!("{name}_backward"), &dy.shape, &[&dy.shape], |d| {
+                d.unary_backward(kind, saved.map(|saved| peer(dy, saved)), live(dy))
+            }),
         }
     }
 

@@ -106,12 +106,11 @@ impl Device for RefDevice {
         Ok(stored(read(x).into_iter().map(|x| elementwise::unary(kind, x)).collect()))
     }
 
-    fn unary_backward(&self, kind: Unary, x: &Buffer, y: &Buffer, dy: &Buffer) -> DeviceResult {
+    fn unary_backward(&self, kind: Unary, saved: Option<&Buffer>, dy: &Buffer) -> DeviceResult {
         self.probe.enter("unary_backward")?;
-        let x = read(x);
-        let (y, dy) = (sized(y, x.len()), sized(dy, x.len()));
-        let slopes = x.iter().zip(&y).map(|(&x, &y)| elementwise::slope(kind, x, y));
-        Ok(stored(slopes.zip(dy).map(|(slope, dy)| slope * dy).collect()))
+        let dy = read(dy);
+        let saved = saved.map_or_else(|| vec![f64::NAN; dy.len()], |saved| sized(saved, dy.len()));
+        Ok(stored(saved.iter().zip(&dy).map(|(&saved, dy)| elementwise::slope(kind, saved) * dy).collect()))
     }
 
     fn binary(

@@ -202,6 +202,19 @@ pub struct MatMul {
     pub alpha: f64,
 }
 
+/// A normalisation of channels; see [`Var::batch_norm`](crate::Var::batch_norm).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChannelNorm {
+    /// `[batch, channels, inner]`.
+    pub size: (usize, usize, usize),
+    /// Added to the variance.
+    pub eps: f64,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+    /// Whether mean and variance are those of the input itself, and not running averages.
+    pub own_statistics: bool,
+}
+
 /// Sizes of a two-dimensional convolution (cross-correlation), PyTorch's layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2dGeometry {
@@ -369,33 +382,50 @@ pub trait Device: Send + Sync {
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
     /// Gradient of softmax given its output y.
     fn softmax_backward(&self, y: &Buffer, dy: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
-    /// Rows of `[rows, n]` to mean 0 and variance 1: returns (normalised x̂, 1/σ per row).
-    fn normalize_rows(&self, x: &Buffer, rows: usize, n: usize, eps: f64) -> DeviceResult<(Buffer, Buffer)>;
-    /// dx of `normalize_rows` given x̂, 1/σ and dx̂.
-    fn normalize_rows_backward(
-        &self,
-        xhat: &Buffer,
-        rstd: &Buffer,
-        dxhat: &Buffer,
-        rows: usize,
-        n: usize,
-    ) -> DeviceResult;
-    /// Channels of `[batch, channels, inner]` normalised over batch and inner: (x̂, mean, biased variance).
-    fn normalize_channels(
+    /// Rows x̂ of `[rows, n]` of mean 0 and variance 1, times w plus b (`[n]` each) if given: (y, μ and 1/σ per row).
+    fn normalize_rows(
         &self,
         x: &Buffer,
-        size: (usize, usize, usize),
+        rows: usize,
+        n: usize,
         eps: f64,
+        affine: Option<(&Buffer, &Buffer)>,
     ) -> DeviceResult<(Buffer, Buffer, Buffer)>;
-    /// dx of `normalize_channels` given x̂, the variance and dx̂.
+    /// dx of `normalize_rows` given x, μ, 1/σ and dy and, if there was a w, also (dw, db), `[n]` each.
+    fn normalize_rows_backward(
+        &self,
+        x: &Buffer,
+        mean: &Buffer,
+        rstd: &Buffer,
+        w: Option<&Buffer>,
+        dy: &Buffer,
+        n: usize,
+    ) -> DeviceResult<(Buffer, Option<(Buffer, Buffer)>)>;
+    /// Mean and biased variance of every channel of `[batch, channels, inner]` over batch and inner.
+    fn channel_moments(&self, x: &Buffer, size: (usize, usize, usize)) -> DeviceResult<(Buffer, Buffer)>;
+    /// y = (x − mean)/√(var + eps)·w + b per channel, then ReLU if `g.relu`.
+    fn normalize_channels(
+        &self,
+        g: ChannelNorm,
+        x: &Buffer,
+        mean: &Buffer,
+        var: &Buffer,
+        w: &Buffer,
+        b: &Buffer,
+    ) -> DeviceResult;
+    /// (dx, dw, db) of `normalize_channels`, given its result y behind a ReLU. If `g.own_statistics`, mean and var are
+    /// those of x, and dx counts their dependence on it.
+    #[allow(clippy::too_many_arguments)] // what the forward pass had, its result and dy
     fn normalize_channels_backward(
         &self,
-        xhat: &Buffer,
+        g: ChannelNorm,
+        x: &Buffer,
+        mean: &Buffer,
         var: &Buffer,
-        dxhat: &Buffer,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> DeviceResult;
+        w: &Buffer,
+        y: Option<&Buffer>,
+        dy: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer, Buffer)>;
     /// Cross-correlation `[B, in, H, W]` ⋆ `[out, in/groups, kh, kw]`.
     fn conv2d(&self, g: &Conv2dGeometry, x: &Buffer, w: &Buffer) -> DeviceResult;
     /// Gradient with respect to the input (and the forward pass of a transposed convolution).

@@ -3,11 +3,13 @@
 //! Work is cut into chunks whose size depends on the shapes alone, and partial sums are added in a fixed order, so the
 //! bits of a result do not depend on the number of threads.
 
+pub(crate) mod batch_norm;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
 mod function;
 pub(crate) mod gemm;
 pub(crate) mod index;
+mod lanes;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pool;

@@ -4,6 +4,8 @@
 //! with these methods alone, so they run wherever their inputs are. None of them records a gradient: that is what the
 //! ops of [`crate::Var`] add, and their backward passes are written with the same methods.
 
+mod norm;
+
 use super::shape::{self, axis_index, broadcast_or_panic, broadcast_strides, numel};
 use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
@@ -316,109 +318,6 @@ impl<T: Real> Tensor<T> {
         }
     }
 
-    /// Softmax over the last axis, or its logarithm.
-    pub(crate) fn softmax_rows(&self, log: bool) -> Tensor<T> {
-        let (rows, n) = rows_of(self.shape());
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(cpu::softmax::softmax(self.as_slice(), n, log), self.shape()),
-            Storage::Device(x) => {
-                on_device(x, "softmax", &x.shape, &[&x.shape], |d| d.softmax(live(x), rows, n, log))
-            }
-        }
-    }
-
-    /// dx of softmax over the last axis; `self` is its output.
-    pub(crate) fn softmax_rows_backward(&self, dy: &Tensor<T>, log: bool) -> Tensor<T> {
-        let (rows, n) = rows_of(self.shape());
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::softmax::softmax_backward(self.as_slice(), dy.as_slice(), n, log),
-                self.shape(),
-            ),
-            Storage::Device(y) => on_device(y, "softmax_backward", &y.shape, &[&y.shape], |d| {
-                d.softmax_backward(live(y), peer(y, dy), rows, n, log)
-            }),
-        }
-    }
-
-    /// `[rows, n]` seen from the back: rows normalised to mean 0, variance 1; returns (x̂, 1/σ `[rows]`).
-    pub(crate) fn normalize_rows(&self, n: usize, eps: f64) -> (Tensor<T>, Tensor<T>) {
-        let rows = self.numel() / n;
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (xhat, rstd) = cpu::norm::normalize_rows(self.as_slice(), n, T::of(eps));
-                (Tensor::from_vec(xhat, self.shape()), Tensor::from_vec(rstd, &[rows]))
-            }
-            Storage::Device(x) => {
-                let pair =
-                    x.handle.run("normalize_rows", &[&x.shape], |d| d.normalize_rows(live(x), rows, n, eps));
-                let (xhat, rstd) = pair.unzip();
-                (device_tensor(x, xhat, &x.shape), device_tensor(x, rstd, &[rows]))
-            }
-        }
-    }
-
-    /// dx of `normalize_rows`; `self` is x̂.
-    pub(crate) fn normalize_rows_backward(&self, rstd: &Tensor<T>, dxhat: &Tensor<T>, n: usize) -> Tensor<T> {
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::norm::normalize_rows_backward(self.as_slice(), rstd.as_slice(), dxhat.as_slice(), n),
-                self.shape(),
-            ),
-            Storage::Device(x) => on_device(x, "normalize_rows_backward", &x.shape, &[&x.shape], |d| {
-                d.normalize_rows_backward(live(x), peer(x, rstd), peer(x, dxhat), self.numel() / n, n)
-            }),
-        }
-    }
-
-    /// `[batch, channels, inner]`: every channel normalised over batch and inner; (x̂, mean, biased variance).
-    pub(crate) fn normalize_channels(
-        &self,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> (Tensor<T>, Tensor<T>, Tensor<T>) {
-        let channels = [size.1];
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (xhat, mean, var) = cpu::norm::normalize_channels(self.as_slice(), size, T::of(eps));
-                let vector = |values| Tensor::from_vec(values, &channels);
-                (Tensor::from_vec(xhat, self.shape()), vector(mean), vector(var))
-            }
-            Storage::Device(x) => {
-                let all = x
-                    .handle
-                    .run("normalize_channels", &[&x.shape], |d| d.normalize_channels(live(x), size, eps));
-                let (xhat, mean, var) = match all {
-                    Some((xhat, mean, var)) => (Some(xhat), Some(mean), Some(var)),
-                    None => (None, None, None),
-                };
-                let vector = |data| device_tensor(x, data, &channels);
-                (device_tensor(x, xhat, &x.shape), vector(mean), vector(var))
-            }
-        }
-    }
-
-    /// dx of `normalize_channels`; `self` is x̂.
-    pub(crate) fn normalize_channels_backward(
-        &self,
-        var: &Tensor<T>,
-        dxhat: &Tensor<T>,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> Tensor<T> {
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (var, dxhat) = (var.as_slice(), dxhat.as_slice());
-                let dx =
-                    cpu::norm::normalize_channels_backward(self.as_slice(), var, dxhat, size, T::of(eps));
-                Tensor::from_vec(dx, self.shape())
-            }
-            Storage::Device(x) => on_device(x, "normalize_channels_backward", &x.shape, &[&x.shape], |d| {
-                d.normalize_channels_backward(live(x), peer(x, var), peer(x, dxhat), size, eps)
-            }),
-        }
-    }
-
     /// Cross-correlation of `self` `[B, in, H, W]` with weights `[out, in/groups, kh, kw]`.
     pub(crate) fn conv2d_raw(&self, g: &Conv2dGeometry, w: &Tensor<T>) -> Tensor<T> {
         let [oh, ow] = g.output();
@@ -618,9 +517,4 @@ fn same_place<T: Real>(op: &str, a: &Tensor<T>, b: &Tensor<T>) {
         name(a),
         name(b)
     );
-}
-
-fn rows_of(shape: &[usize]) -> (usize, usize) {
-    let n = shape.last().copied().unwrap_or(1);
-    (numel(shape) / n.max(1), n)
 }

@@ -56,6 +56,9 @@ fn pictures<T: Real>() -> Vec<Row<T>> {
         Row::new("large batch_norm", vec![normal(&batch), normal(&[16]), normal(&[16])], |x| {
             x[0].batch_norm((Some(&x[1]), Some(&x[2])), 1e-5).0
         }),
+        Row::new("large batch_norm_relu", vec![normal(&batch), normal(&[16]), normal(&[16])], |x| {
+            x[0].batch_norm_relu((Some(&x[1]), Some(&x[2])), 1e-5).0
+        }),
         Row::new("large group_norm", vec![normal(&batch)], |x| x[0].group_norm(4, (None, None), 1e-5)),
         Row::new("large max_pool2d", vec![normal(&batch)], |x| x[0].max_pool2d([3, 3], [2, 2], [1, 1])),
         Row::new("large avg_pool2d", vec![normal(&batch)], |x| x[0].avg_pool2d([3, 3], [1, 1], [1, 1])),

@@ -115,14 +115,13 @@ pub(crate) fn copy<T: Real>(
     }
     let walks = coalesce(shape, &[&from.strides, &to.strides]);
     let (n, step_from, _) = walks.inner();
-    let dst = &mut dst[to.offset..];
     let (rows, start) = (walks.shape[..walks.shape.len() - 1].iter().product(), from.offset as isize);
     match walks.units() {
         // A single axis: its elements are the units.
         Some(Units { count, stride, .. }) if walks.shape.len() == 1 => {
             let per_task = CHUNK.min(count);
             let end = (count - 1) * stride + 1;
-            for_chunks(&mut dst[..end], per_task * stride, |first, dst| {
+            for_chunks(&mut dst[to.offset..][..end], per_task * stride, |first, dst| {
                 let first = first / stride;
                 let start = start + first as isize * step_from;
                 let n = per_task.min(count - first);
@@ -130,15 +129,16 @@ pub(crate) fn copy<T: Real>(
             });
         }
         Some(units) => {
-            let per_task = (CHUNK / units.size).max(1);
-            let end = dst.len().min(units.count * units.stride);
-            for_chunks(&mut dst[..end], per_task * units.stride, |first, dst| {
+            let per_task = (CHUNK / units.size).max(walks.neighbours(0));
+            let end = (dst.len() - to.offset).min(units.count * units.stride);
+            for_chunks(&mut dst[to.offset..][..end], per_task * units.stride, |first, dst| {
                 let unit = first / units.stride;
                 let rows = unit * units.rows..(unit + per_task).min(units.count) * units.rows;
-                Rows { walks: &walks, src, start, accumulate }.copy(rows, n, dst, first);
+                Rows { walks: &walks, src, start, accumulate }.copy(rows, n, dst, -(first as isize));
             });
         }
-        None => Rows { walks: &walks, src, start, accumulate }.copy(0..rows, n, dst, 0),
+        // It may walk backwards, too.
+        None => Rows { walks: &walks, src, start, accumulate }.copy(0..rows, n, dst, to.offset as isize),
     }
 }
 
@@ -151,13 +151,13 @@ struct Rows<'a, T> {
 }
 
 impl<T: Real> Rows<'_, T> {
-    /// Copies the inner loops of the given numbers, `n` elements each, to `dst`, which starts at position `first`.
-    fn copy(&self, rows: Range<usize>, n: usize, dst: &mut [T], first: usize) {
+    /// Copies the inner loops of the given numbers, `n` elements each, to `dst`, where the walk starts at `origin`.
+    fn copy(&self, rows: Range<usize>, n: usize, dst: &mut [T], origin: isize) {
         let (_, step_from, step_to) = self.walks.inner();
         let mut row = rows.start;
         while row < rows.end {
             let at = self.walks.signed_offsets(row);
-            let (start, place) = (self.start + at[0], at[1] - first as isize);
+            let (start, place) = (self.start + at[0], origin + at[1]);
             let side_by_side = self.walks.neighbours(row).min(rows.end - row);
             if side_by_side > 1 && step_to == 1 && !self.accumulate {
                 self.transpose((start as usize, step_from), side_by_side, n, &mut dst[place as usize..]);

@@ -55,6 +55,9 @@ impl<T: Real> Kernel for Forward<'_, T> {
     }
 }
 
+/// dw and db.
+pub(crate) type AffineSums<T> = (Vec<T>, Vec<T>);
+
 /// What `normalize_rows` has kept for its gradient.
 #[derive(Clone, Copy)]
 pub(crate) struct SavedRows<'a, T> {
@@ -70,11 +73,11 @@ pub(crate) fn normalize_rows_backward<T: Real>(
     w: Option<&[T]>,
     dy: &[T],
     n: usize,
-) -> (Vec<T>, Option<(Vec<T>, Vec<T>)>) {
+) -> (Vec<T>, Option<AffineSums<T>>) {
     let (mut dx, rows) = (vec![T::zero(); dy.len()], rows_per_chunk(n));
     let statistics = saved.mean.par_chunks(rows).zip(saved.rstd.par_chunks(rows));
     let inputs = saved.x.par_chunks(rows * n).zip(dy.par_chunks(rows * n)).zip(statistics);
-    let partial_sums: Vec<Option<(Vec<T>, Vec<T>)>> = dx
+    let partial_sums: Vec<Option<AffineSums<T>>> = dx
         .par_chunks_mut(rows * n)
         .zip(inputs)
         .map(|(dx, ((x, dy), (mean, rstd)))| {
@@ -101,9 +104,9 @@ struct Backward<'a, T> {
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
-    type Output = Option<(Vec<T>, Vec<T>)>;
+    type Output = Option<AffineSums<T>>;
     #[inline(always)]
-    fn run(self) -> Option<(Vec<T>, Vec<T>)> {
+    fn run(self) -> Option<AffineSums<T>> {
         let (n, size) = (self.n, T::of(self.n as f64));
         let mut sums = self.w.map(|_| (vec![T::zero(); n], vec![T::zero(); n]));
         let inputs = self.saved.x.chunks_exact(n).zip(self.dy.chunks_exact(n));

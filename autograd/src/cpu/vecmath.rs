@@ -19,7 +19,7 @@ fn polynomial<const N: usize>(x: f32, c: [f32; N]) -> f32 {
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // ln 2 in two pieces: n times the first, which has ten digits, is exact.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     // Beside 1.5·2²³ a float has no digits left for fractions: adding it rounds, and leaves n in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // Limits beyond which the result is 0 or infinite anyway. NaN passes both comparisons by.

@@ -7,6 +7,9 @@ use crate::cpu::norm::SavedRows;
 use crate::device::{Buffer, ChannelNorm};
 use crate::real::Real;
 
+/// dw and db.
+type AffineGradients<T> = (Tensor<T>, Tensor<T>);
+
 impl<T: Real> Tensor<T> {
     /// Softmax over the last axis, or its logarithm.
     pub(crate) fn softmax_rows(&self, log: bool) -> Tensor<T> {
@@ -66,7 +69,7 @@ impl<T: Real> Tensor<T> {
         w: Option<&Tensor<T>>,
         dy: &Tensor<T>,
         n: usize,
-    ) -> (Tensor<T>, Option<(Tensor<T>, Tensor<T>)>) {
+    ) -> (Tensor<T>, Option<AffineGradients<T>>) {
         match &self.storage {
             Storage::Cpu(_) => {
                 let saved = SavedRows { x: self.as_slice(), mean: mean.as_slice(), rstd: rstd.as_slice() };

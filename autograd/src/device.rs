@@ -92,6 +92,32 @@ impl Unary {
             Unary::MulScalar(_) => "mul_scalar",
         }
     }
+
+    /// What the derivative is computed from.
+    pub fn saved(self) -> Saved {
+        match self {
+            Unary::Exp | Unary::Sqrt | Unary::Tanh | Unary::Sigmoid | Unary::Relu => Saved::Output,
+            Unary::Log
+            | Unary::Abs
+            | Unary::LeakyRelu(_)
+            | Unary::Gelu
+            | Unary::Softplus
+            | Unary::Pow(_)
+            | Unary::Clamp(..) => Saved::Input,
+            Unary::Neg | Unary::AddScalar(_) | Unary::MulScalar(_) => Saved::Nothing,
+        }
+    }
+}
+
+/// What the backward pass of a [`Unary`] function has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// x.
+    Input,
+    /// y = f(x), which the next op often keeps anyway.
+    Output,
+    /// Nothing: the derivative is constant.
+    Nothing,
 }
 
 /// Functions of two values, with broadcasting.
@@ -174,6 +200,19 @@ pub struct MatMul {
     pub trans_b: bool,
     /// Factor on the product.
     pub alpha: f64,
+}
+
+/// A normalisation of channels; see [`Var::batch_norm`](crate::Var::batch_norm).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChannelNorm {
+    /// `[batch, channels, inner]`.
+    pub size: (usize, usize, usize),
+    /// Added to the variance.
+    pub eps: f64,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+    /// Whether mean and variance are those of the input itself, and not running averages.
+    pub own_statistics: bool,
 }
 
 /// Sizes of a two-dimensional convolution (cross-correlation), PyTorch's layout.
@@ -323,8 +362,8 @@ pub trait Device: Send + Sync {
     fn dropout_mask(&self, len: usize, key: Key, site: u64, keep: f64) -> DeviceResult;
     /// y = f(x).
     fn unary(&self, kind: Unary, x: &Buffer) -> DeviceResult;
-    /// dx = f'(x)·dy, given x and y = f(x).
-    fn unary_backward(&self, kind: Unary, x: &Buffer, y: &Buffer, dy: &Buffer) -> DeviceResult;
+    /// dx = f'(x)·dy, given what [`Unary::saved`] says: x, y = f(x) or nothing.
+    fn unary_backward(&self, kind: Unary, saved: Option<&Buffer>, dy: &Buffer) -> DeviceResult;
     /// y = f(a, b) over `shape`, each operand walked by its (broadcast) strides.
     fn binary(
         &self,
@@ -343,33 +382,50 @@ pub trait Device: Send + Sync {
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
     /// Gradient of softmax given its output y.
     fn softmax_backward(&self, y: &Buffer, dy: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
-    /// Rows of `[rows, n]` to mean 0 and variance 1: returns (normalised x̂, 1/σ per row).
-    fn normalize_rows(&self, x: &Buffer, rows: usize, n: usize, eps: f64) -> DeviceResult<(Buffer, Buffer)>;
-    /// dx of `normalize_rows` given x̂, 1/σ and dx̂.
-    fn normalize_rows_backward(
-        &self,
-        xhat: &Buffer,
-        rstd: &Buffer,
-        dxhat: &Buffer,
-        rows: usize,
-        n: usize,
-    ) -> DeviceResult;
-    /// Channels of `[batch, channels, inner]` normalised over batch and inner: (x̂, mean, biased variance).
-    fn normalize_channels(
+    /// Rows x̂ of `[rows, n]` of mean 0 and variance 1, times w plus b (`[n]` each) if given: (y, μ and 1/σ per row).
+    fn normalize_rows(
         &self,
         x: &Buffer,
-        size: (usize, usize, usize),
+        rows: usize,
+        n: usize,
         eps: f64,
+        affine: Option<(&Buffer, &Buffer)>,
     ) -> DeviceResult<(Buffer, Buffer, Buffer)>;
-    /// dx of `normalize_channels` given x̂, the variance and dx̂.
+    /// dx of `normalize_rows` given x, μ, 1/σ and dy and, if there was a w, also (dw, db), `[n]` each.
+    fn normalize_rows_backward(
+        &self,
+        x: &Buffer,
+        mean: &Buffer,
+        rstd: &Buffer,
+        w: Option<&Buffer>,
+        dy: &Buffer,
+        n: usize,
+    ) -> DeviceResult<(Buffer, Option<(Buffer, Buffer)>)>;
+    /// Mean and biased variance of every channel of `[batch, channels, inner]` over batch and inner.
+    fn channel_moments(&self, x: &Buffer, size: (usize, usize, usize)) -> DeviceResult<(Buffer, Buffer)>;
+    /// y = (x − mean)/√(var + eps)·w + b per channel, then ReLU if `g.relu`.
+    fn normalize_channels(
+        &self,
+        g: ChannelNorm,
+        x: &Buffer,
+        mean: &Buffer,
+        var: &Buffer,
+        w: &Buffer,
+        b: &Buffer,
+    ) -> DeviceResult;
+    /// (dx, dw, db) of `normalize_channels`, given its result y behind a ReLU. If `g.own_statistics`, mean and var are
+    /// those of x, and dx counts their dependence on it.
+    #[allow(clippy::too_many_arguments)] // what the forward pass had, its result and dy
     fn normalize_channels_backward(
         &self,
-        xhat: &Buffer,
+        g: ChannelNorm,
+        x: &Buffer,
+        mean: &Buffer,
         var: &Buffer,
-        dxhat: &Buffer,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> DeviceResult;
+        w: &Buffer,
+        y: Option<&Buffer>,
+        dy: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer, Buffer)>;
     /// Cross-correlation `[B, in, H, W]` ⋆ `[out, in/groups, kh, kw]`.
     fn conv2d(&self, g: &Conv2dGeometry, x: &Buffer, w: &Buffer) -> DeviceResult;
     /// Gradient with respect to the input (and the forward pass of a transposed convolution).

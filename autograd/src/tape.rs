@@ -16,6 +16,7 @@
 //! Nothing is zeroed beforehand and nothing is left over: gradients of intermediate values live from the line that
 //! first contributes to them until their own line has passed them on, and what a line saved is freed with it.
 
+use crate::device::View;
 use crate::grads::Grads;
 use crate::params::ParamId;
 use crate::real::Real;
@@ -147,6 +148,14 @@ impl<T: Real> Sink<'_, T> {
             Some(sum) => sum.accumulate(&gradient),
             empty => *empty = Some(gradient),
         }
+    }
+
+    /// As [`Sink::add`] for the elements of input `i` walked by `window`, which has the gradient's shape; the others get
+    /// nothing. Several slices of one tensor so add up in one gradient, each touching its own part of it only.
+    pub fn add_to_window(&mut self, i: usize, window: &View, gradient: impl FnOnce() -> Tensor<T>) {
+        let Some(place) = self.inputs[i] else { return };
+        let (sum, shape) = (self.grads[place].take(), &self.above[place].shape);
+        self.grads[place] = Some(gradient().place(sum, shape, window, true));
     }
 }
 

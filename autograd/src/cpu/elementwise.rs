@@ -1,5 +1,8 @@
 //! One value in, one value out.
 
+use super::function::*;
+use super::recycle::stale;
+use super::simd::{Kernel, widest};
 use super::{CHUNK, for_chunks};
 use crate::device::{Binary, Unary};
 use crate::random::Key;
@@ -8,113 +11,93 @@ use rand_chacha::rand_core::Rng;
 
 /// y = f(x).
 pub(crate) fn unary<T: Real>(kind: Unary, x: &[T]) -> Vec<T> {
-    let zero = T::zero();
     match kind {
-        Unary::Neg => map(x, |x| -x),
-        Unary::Exp => map(x, T::exp),
-        Unary::Log => map(x, T::ln),
-        Unary::Sqrt => map(x, T::sqrt),
-        Unary::Abs => map(x, T::abs),
-        Unary::Tanh => map(x, T::tanh),
-        Unary::Sigmoid => map(x, sigmoid),
-        // `if` rather than `max`, so that NaN goes through instead of turning into 0.
-        Unary::Relu => map(x, |x| if x <= zero { zero } else { x }),
-        Unary::LeakyRelu(slope) => {
-            let slope = T::of(slope);
-            map(x, move |x| if x > zero { x } else { slope * x })
-        }
-        Unary::Gelu => map(x, |x| x * x.vnormal().0),
-        Unary::Softplus => map(x, |x| {
-            let positive = if x <= zero { zero } else { x };
-            positive + (-x.abs()).exp().ln_1p()
-        }),
-        Unary::Pow(p) => power(x, p),
-        Unary::Clamp(low, high) => {
-            let (low, high) = (T::of(low), T::of(high));
-            map(x, move |x| {
-                if x < low {
-                    low
-                } else if x > high {
-                    high
-                } else {
-                    x
-                }
-            })
-        }
-        Unary::AddScalar(c) => {
-            let c = T::of(c);
-            map(x, move |x| x + c)
-        }
-        Unary::MulScalar(c) => {
-            let c = T::of(c);
-            map(x, move |x| x * c)
-        }
+        Unary::Neg => map(x, Scale(-T::one())),
+        Unary::Exp => map(x, Exp),
+        Unary::Log => map(x, Log),
+        Unary::Sqrt => map(x, Sqrt),
+        Unary::Abs => map(x, Abs),
+        Unary::Tanh => map(x, Tanh),
+        Unary::Sigmoid => map(x, Sigmoid),
+        Unary::Relu => map(x, Relu),
+        Unary::LeakyRelu(slope) => map(x, LeakyRelu(T::of(slope))),
+        Unary::Gelu => map(x, Gelu),
+        Unary::Softplus => map(x, Softplus),
+        Unary::Pow(p) => map(x, Pow(p)),
+        Unary::Clamp(low, high) => map(x, Clamp(T::of(low), T::of(high))),
+        Unary::AddScalar(c) => map(x, Shift(T::of(c))),
+        Unary::MulScalar(c) => map(x, Scale(T::of(c))),
     }
 }
 
-/// dx = f'(x)·dy, given x and y = f(x).
-pub(crate) fn unary_backward<T: Real>(kind: Unary, x: &[T], y: &[T], dy: &[T]) -> Vec<T> {
-    let (zero, one) = (T::zero(), T::one());
+/// dx = f'(x)·dy, given x or y = f(x), whichever `kind.saved()` names (where it names nothing, anything will do).
+pub(crate) fn unary_backward<T: Real>(kind: Unary, saved: &[T], dy: &[T]) -> Vec<T> {
     match kind {
-        Unary::Neg => map(dy, |dy| -dy),
-        Unary::Exp => map2(y, dy, |y, dy| y * dy),
-        Unary::Log => map2(x, dy, |x, dy| dy / x),
-        Unary::Sqrt => map2(y, dy, |y, dy| dy / (y + y)),
-        Unary::Abs => map2(x, dy, |x, dy| {
-            if x > zero {
-                dy
-            } else if x < zero {
-                -dy
-            } else {
-                x * zero
-            }
-        }),
-        Unary::Tanh => map2(y, dy, |y, dy| dy * (one - y * y)),
-        Unary::Sigmoid => map2(y, dy, |y, dy| dy * y * (one - y)),
-        // As in the forward pass, NaN is not hidden: dy goes through.
-        Unary::Relu => map2(x, dy, |x, dy| if x <= zero { zero } else { dy }),
-        Unary::LeakyRelu(slope) => {
-            let slope = T::of(slope);
-            map2(x, dy, move |x, dy| if x > zero { dy } else { slope * dy })
-        }
-        Unary::Gelu => map2(x, dy, |x, dy| {
-            let (cdf, density) = x.vnormal();
-            dy * (cdf + x * density)
-        }),
-        Unary::Softplus => map2(x, dy, |x, dy| dy * sigmoid(x)),
-        // 0·x⁻¹ would be NaN at x = 0.
-        Unary::Pow(0.0) => vec![zero; dy.len()],
-        Unary::Pow(p) => {
-            let (p, slope) = (T::of(p), power(x, p - 1.0));
-            map2(&slope, dy, move |slope, dy| p * slope * dy)
-        }
-        Unary::Clamp(low, high) => {
-            let (low, high) = (T::of(low), T::of(high));
-            map2(x, dy, move |x, dy| if x <= low || x >= high { zero } else { dy })
-        }
-        Unary::AddScalar(_) => dy.to_vec(),
-        Unary::MulScalar(c) => {
-            let c = T::of(c);
-            map(dy, move |dy| dy * c)
+        Unary::Neg => map_backward(saved, dy, Scale(-T::one())),
+        Unary::Exp => map_backward(saved, dy, Exp),
+        Unary::Log => map_backward(saved, dy, Log),
+        Unary::Sqrt => map_backward(saved, dy, Sqrt),
+        Unary::Abs => map_backward(saved, dy, Abs),
+        Unary::Tanh => map_backward(saved, dy, Tanh),
+        Unary::Sigmoid => map_backward(saved, dy, Sigmoid),
+        Unary::Relu => map_backward(saved, dy, Relu),
+        Unary::LeakyRelu(slope) => map_backward(saved, dy, LeakyRelu(T::of(slope))),
+        Unary::Gelu => map_backward(saved, dy, Gelu),
+        Unary::Softplus => map_backward(saved, dy, Softplus),
+        Unary::Pow(p) => map_backward(saved, dy, Pow(p)),
+        Unary::Clamp(low, high) => map_backward(saved, dy, Clamp(T::of(low), T::of(high))),
+        Unary::AddScalar(c) => map_backward(saved, dy, Shift(T::of(c))),
+        Unary::MulScalar(c) => map_backward(saved, dy, Scale(T::of(c))),
+    }
+}
+
+/// y = f(x).
+fn map<T: Real, F: Function<T>>(x: &[T], f: F) -> Vec<T> {
+    let mut y = stale(x.len());
+    for_chunks(&mut y, CHUNK, |first, y| widest(Map { y, x: &x[first..], f }));
+    y
+}
+
+struct Map<'a, T, F> {
+    y: &'a mut [T],
+    x: &'a [T],
+    f: F,
+}
+
+impl<T: Real, F: Function<T>> Kernel for Map<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (y, &x) in self.y.iter_mut().zip(self.x) {
+            *y = self.f.value(x);
         }
     }
 }
 
-/// xᵖ; whole powers multiply, which is exact in the sign and several times faster than `powf`.
-fn power<T: Real>(x: &[T], p: f64) -> Vec<T> {
-    if p.fract() == 0.0 && p.abs() <= 64.0 {
-        map(x, |x| x.powi(p as i32))
-    } else {
-        let p = T::of(p);
-        map(x, move |x| x.powf(p))
-    }
+/// dx = f'(x)·dy.
+fn map_backward<T: Real, F: Function<T>>(saved: &[T], dy: &[T], f: F) -> Vec<T> {
+    let mut dx = stale(dy.len());
+    for_chunks(&mut dx, CHUNK, |first, dx| {
+        widest(MapBackward { dx, saved: &saved[first..], dy: &dy[first..], f });
+    });
+    dx
 }
 
-/// 1/(1 + e⁻ˣ) without overflow: the exponent is never positive.
-fn sigmoid<T: Real>(x: T) -> T {
-    let e = (-x.abs()).exp();
-    let small = e / (T::one() + e);
-    if x >= T::zero() { T::one() / (T::one() + e) } else { small }
+struct MapBackward<'a, T, F> {
+    dx: &'a mut [T],
+    saved: &'a [T],
+    dy: &'a [T],
+    f: F,
+}
+
+impl<T: Real, F: Function<T>> Kernel for MapBackward<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for ((dx, &saved), &dy) in self.dx.iter_mut().zip(self.saved).zip(self.dy) {
+            *dx = self.f.backward(saved, dy);
+        }
+    }
 }
 
 /// y = f(a, b) over `shape`, operands walked by strides (0 along broadcast axes).
@@ -139,38 +122,83 @@ fn broadcast<T: Real>(
     (b, sb): (&[T], &[isize]),
     f: impl Fn(T, T) -> T + Sync + Send + Copy,
 ) -> Vec<T> {
-    let walks = super::strided::coalesce(shape, &[sa, sb]);
-    let (n, sa, sb) = walks.inner();
     let total: usize = shape.iter().product();
-    let mut y = vec![T::zero(); total];
+    let mut y = stale(total);
     if total == 0 {
         return y;
     }
-    let rows = super::rows_per_chunk(n);
+    let walks = super::strided::coalesce(shape, &[sa, sb]);
+    let (n, sa, sb) = walks.inner();
+    // A long row is cut, a task takes several short ones.
+    let (rows, piece) = if n > CHUNK { (1, CHUNK) } else { (super::rows_per_chunk(n), n) };
     for_chunks(&mut y, rows * n, |first, chunk| {
         for (i, y) in chunk.chunks_mut(n).enumerate() {
             let at = walks.offsets(first / n + i);
-            row(y, &a[at[0]..], sa, &b[at[1]..], sb, f);
+            for_chunks(y, piece, |first, y| {
+                let (a, b) = (&a[at[0] + first * sa as usize..], &b[at[1] + first * sb as usize..]);
+                widest(Row { y, a, sa, b, sb, f });
+            });
         }
     });
     y
 }
 
-/// One row of a broadcast operation; the strides of the innermost axis are 0 or 1 (anything else is walked plainly).
-fn row<T: Real>(y: &mut [T], a: &[T], sa: isize, b: &[T], sb: isize, f: impl Fn(T, T) -> T) {
-    match (sa, sb) {
-        (1, 1) => y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b)),
-        (1, 0) => y.iter_mut().zip(a).for_each(|(y, &a)| *y = f(a, b[0])),
-        (0, 1) => y.iter_mut().zip(b).for_each(|(y, &b)| *y = f(a[0], b)),
-        _ => y.iter_mut().enumerate().for_each(|(i, y)| *y = f(a[i * sa as usize], b[i * sb as usize])),
+/// One row of a broadcast operation; the strides of the innermost axis are 0 or 1.
+struct Row<'a, T, F> {
+    y: &'a mut [T],
+    a: &'a [T],
+    sa: isize,
+    b: &'a [T],
+    sb: isize,
+    f: F,
+}
+
+impl<T: Real, F: Fn(T, T) -> T> Kernel for Row<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let Row { y, a, sa, b, sb, f } = self;
+        match (sa, sb) {
+            (1, 1) => {
+                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                    *y = f(a, b);
+                }
+            }
+            (1, _) => {
+                let b = b[0];
+                for (y, &a) in y.iter_mut().zip(a) {
+                    *y = f(a, b);
+                }
+            }
+            (_, 1) => {
+                let a = a[0];
+                for (y, &b) in y.iter_mut().zip(b) {
+                    *y = f(a, b);
+                }
+            }
+            _ => y.fill(f(a[0], b[0])),
+        }
     }
 }
 
 /// sum += x.
 pub(crate) fn accumulate<T: Real>(sum: &mut [T], x: &[T]) {
-    for_chunks(sum, CHUNK, |first, chunk| {
-        chunk.iter_mut().zip(&x[first..]).for_each(|(sum, &x)| *sum += x);
-    });
+    for_chunks(sum, CHUNK, |first, sum| widest(Accumulate { sum, x: &x[first..] }));
+}
+
+struct Accumulate<'a, T> {
+    sum: &'a mut [T],
+    x: &'a [T],
+}
+
+impl<T: Real> Kernel for Accumulate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (sum, &x) in self.sum.iter_mut().zip(self.x) {
+            *sum += x;
+        }
+    }
 }
 
 /// a where the condition holds, else b.
@@ -182,7 +210,7 @@ pub(crate) fn select<T: Real>(condition: &[bool], a: &[T], b: &[T]) -> Vec<T> {
 pub(crate) fn dropout_mask<T: Real>(len: usize, key: Key, site: u64, keep: f64) -> Vec<T> {
     let threshold = (keep * 4_294_967_296.0).floor() as u64;
     let scale = T::of(1.0 / keep);
-    let mut mask = vec![T::zero(); len];
+    let mut mask = stale(len);
     for_chunks(&mut mask, CHUNK, |first, chunk| {
         let mut rng = key.rng(site);
         rng.set_word_pos(first as u128);
@@ -191,20 +219,4 @@ pub(crate) fn dropout_mask<T: Real>(len: usize, key: Key, site: u64, keep: f64) 
             .for_each(|m| *m = if u64::from(rng.next_u32()) < threshold { scale } else { T::zero() });
     });
     mask
-}
-
-fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync + Send) -> Vec<T> {
-    let mut y = vec![T::zero(); x.len()];
-    for_chunks(&mut y, CHUNK, |first, chunk| {
-        chunk.iter_mut().zip(&x[first..]).for_each(|(y, &x)| *y = f(x));
-    });
-    y
-}
-
-fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync + Send) -> Vec<T> {
-    let mut y = vec![T::zero(); a.len()];
-    for_chunks(&mut y, CHUNK, |first, chunk| {
-        chunk.iter_mut().zip(a[first..].iter().zip(&b[first..])).for_each(|(y, (&a, &b))| *y = f(a, b));
-    });
-    y
 }

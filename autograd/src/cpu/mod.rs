@@ -4,11 +4,14 @@
 //! bits of a result do not depend on the number of threads.
 
 pub(crate) mod attention;
+pub(crate) mod batch_norm;
 pub(crate) mod cda;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
+mod function;
 pub(crate) mod gemm;
 pub(crate) mod index;
+mod lanes;
 pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod pool;

@@ -86,8 +86,13 @@ pub(crate) fn stale<T: Real>(len: usize) -> Vec<T> {
 
 /// A buffer of `len` zeros.
 pub(crate) fn zeros<T: Real>(len: usize) -> Vec<T> {
+    filled(len, T::zero())
+}
+
+/// A buffer of `len` copies of one value.
+pub(crate) fn filled<T: Real>(len: usize, value: T) -> Vec<T> {
     let mut buffer = stale(len);
-    super::for_chunks(&mut buffer, super::CHUNK, |_, chunk| chunk.fill(T::zero()));
+    super::for_chunks(&mut buffer, super::CHUNK, |_, chunk| chunk.fill(value));
     buffer
 }
 

@@ -1,6 +1,7 @@
 //! Reductions over one (possibly merged) axis: `[outer, len, inner]` to `[outer, inner]`.
 
-use super::{CHUNK, for_chunks};
+use super::simd::{Kernel, widest};
+use super::{CHUNK, for_chunks, lanes, rows_per_chunk};
 use crate::device::Reduce;
 use crate::real::Real;
 use rayon::prelude::*;
@@ -29,55 +30,84 @@ fn fold<T: Real>(
         return y;
     }
     if inner == 1 && outer > 1 {
-        for_chunks(&mut y, super::rows_per_chunk(len), |first, chunk| {
-            chunk
-                .iter_mut()
-                .enumerate()
-                .for_each(|(i, y)| *y = fold_row(&x[(first + i) * len..][..len], start, f));
+        for_chunks(&mut y, rows_per_chunk(len), |first, y| {
+            widest(Rows { y, x: &x[first * len..], len, start, f });
         });
     } else if inner == 1 {
-        let partials: Vec<T> = x.par_chunks(CHUNK).map(|part| fold_row(part, start, f)).collect();
+        let mut partials = vec![start; len.div_ceil(CHUNK)];
+        for_chunks(&mut partials, 1, |i, y| {
+            let x = &x[i * CHUNK..len.min((i + 1) * CHUNK)];
+            widest(Rows { y, x, len: x.len(), start, f });
+        });
         y[0] = partials.into_iter().fold(start, f);
+    } else if outer == 1 && len <= ROWS_PER_PARTIAL {
+        // Few rows: cut along the columns.
+        for_chunks(&mut y, CHUNK, |first, y| {
+            widest(Columns { y, x: &x[first..], rows: len, inner, f });
+        });
     } else if outer == 1 {
         let partials: Vec<Vec<T>> =
-            x.par_chunks(ROWS_PER_PARTIAL * inner).map(|part| fold_rows(part, inner, start, f)).collect();
+            x.par_chunks(ROWS_PER_PARTIAL * inner).map(|part| columns(part, inner, start, f)).collect();
         for part in partials {
-            y.iter_mut().zip(part).for_each(|(y, x)| *y = f(*y, x));
+            widest(Columns { y: &mut y, x: &part, rows: 1, inner, f });
         }
     } else {
-        let blocks = super::rows_per_chunk(len * inner);
-        for_chunks(&mut y, blocks * inner, |first, chunk| {
+        for_chunks(&mut y, rows_per_chunk(len * inner) * inner, |first, chunk| {
             for (i, y) in chunk.chunks_mut(inner).enumerate() {
                 let block = &x[(first / inner + i) * len * inner..][..len * inner];
-                y.copy_from_slice(&fold_rows(block, inner, start, f));
+                for part in block.chunks(ROWS_PER_PARTIAL * inner) {
+                    let part = columns(part, inner, start, f);
+                    widest(Columns { y, x: &part, rows: 1, inner, f });
+                }
             }
         });
     }
     y
 }
 
-/// Folds neighbouring values in eight lanes: vectorises, and loses less to rounding than one long chain.
-fn fold_row<T: Real>(x: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
-    const LANES: usize = 8;
-    let mut lanes = [start; LANES];
-    let chunks = x.chunks_exact(LANES);
-    let tail = chunks.remainder();
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = f(*lane, x));
-    }
-    lanes.into_iter().chain(tail.iter().copied()).fold(start, &f)
+/// Folds the rows of `x` into one row of `inner` values.
+fn columns<T: Real>(x: &[T], inner: usize, start: T, f: impl Fn(T, T) -> T) -> Vec<T> {
+    let mut y = vec![start; inner];
+    widest(Columns { y: &mut y, x, rows: x.len() / inner, inner, f });
+    y
 }
 
-/// Folds rows of `inner` values into one row, in partial sums of `ROWS_PER_PARTIAL` rows.
-fn fold_rows<T: Real>(x: &[T], inner: usize, start: T, f: impl Fn(T, T) -> T) -> Vec<T> {
-    let mut y = vec![start; inner];
-    let mut part = vec![start; inner];
-    for rows in x.chunks(ROWS_PER_PARTIAL * inner) {
-        part.fill(start);
-        for row in rows.chunks_exact(inner) {
-            part.iter_mut().zip(row).for_each(|(y, &x)| *y = f(*y, x));
+/// Each `y` becomes the fold of a row of `len` neighbouring values.
+struct Rows<'a, T, F> {
+    y: &'a mut [T],
+    x: &'a [T],
+    len: usize,
+    start: T,
+    f: F,
+}
+
+impl<T: Real, F: Fn(T, T) -> T> Kernel for Rows<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (y, x) in self.y.iter_mut().zip(self.x.chunks_exact(self.len)) {
+            *y = lanes::fold(x, self.start, &self.f);
         }
-        y.iter_mut().zip(&part).for_each(|(y, &x)| *y = f(*y, x));
     }
-    y
+}
+
+/// Folds `rows` rows, each `inner` after the one before, into `y`.
+struct Columns<'a, T, F> {
+    y: &'a mut [T],
+    x: &'a [T],
+    rows: usize,
+    inner: usize,
+    f: F,
+}
+
+impl<T: Real, F: Fn(T, T) -> T> Kernel for Columns<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for row in 0..self.rows {
+            for (y, &x) in self.y.iter_mut().zip(&self.x[row * self.inner..]) {
+                *y = (self.f)(*y, x);
+            }
+        }
+    }
 }

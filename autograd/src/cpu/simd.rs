@@ -47,30 +47,47 @@ fn detected() -> Level {
     Level::Baseline
 }
 
-/// Calls `f` in the copy that is compiled for this processor's instructions. `f` should do nothing but call an
-/// `#[inline(always)]` function: only what is inlined here is compiled anew.
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
-pub(crate) fn widest<R>(f: impl FnOnce() -> R) -> R {
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
-    fn avx512<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-    match level() {
-        Level::Baseline => f(),
-        // SAFETY: `level` has found AVX2 and FMA on this processor.
-        Level::Avx2 => unsafe { avx2(f) },
-        // SAFETY: `level` has found these features, AVX2 and FMA among them, on this processor.
-        Level::Avx512 => unsafe { avx512(f) },
+/// A loop together with its operands. Its `run`, and what that calls for each element, should be `#[inline(always)]`: only
+/// what is inlined into the copies below is compiled for their instructions.
+pub(crate) trait Kernel {
+    /// What the loop returns.
+    type Output;
+    /// The loop.
+    fn run(self) -> Self::Output;
+}
+
+/// A closure will do if it is marked `#[inline(always)]` where it is written.
+impl<R, F: FnOnce() -> R> Kernel for F {
+    type Output = R;
+    #[inline(always)]
+    fn run(self) -> R {
+        self()
     }
 }
 
-/// Calls `f`: the compiler's own choice of instructions is all there is to choose from.
+/// Runs `kernel` in the copy that is compiled for this processor's instructions.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+pub(crate) fn widest<K: Kernel>(kernel: K) -> K::Output {
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
+    fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+    match level() {
+        Level::Baseline => kernel.run(),
+        // SAFETY: `level` has found AVX2 and FMA on this processor.
+        Level::Avx2 => unsafe { avx2(kernel) },
+        // SAFETY: `level` has found these features, AVX2 and FMA among them, on this processor.
+        Level::Avx512 => unsafe { avx512(kernel) },
+    }
+}
+
+/// Runs `kernel`: the compiler's own choice of instructions is all there is to choose from.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn widest<R>(f: impl FnOnce() -> R) -> R {
-    f()
+pub(crate) fn widest<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
 }

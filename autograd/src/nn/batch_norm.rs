@@ -55,6 +55,17 @@ impl BatchNorm {
     /// The shape stays.
     #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
+        self.apply(ctx, x, false)
+    }
+
+    /// As `forward` with a ReLU behind it, in one pass. PyTorch equivalent: `F.relu(bn(x), inplace=True)`.
+    #[track_caller]
+    pub fn forward_relu<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
+        self.apply(ctx, x, true)
+    }
+
+    #[track_caller]
+    fn apply<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>, relu: bool) -> Var<T> {
         let weight = ctx.param(self.weight);
         assert!(
             x.shape().len() >= 2 && x.shape()[1] == weight.shape()[0],
@@ -67,9 +78,11 @@ impl BatchNorm {
         let affine = (Some(&weight), Some(&bias));
         if !ctx.is_training() || self.frozen {
             let (mean, var) = (ctx.buffer(self.running_mean), ctx.buffer(self.running_var));
-            return x.batch_norm_eval(&mean, &var, affine, self.eps);
+            let norm = if relu { Var::batch_norm_eval_relu } else { Var::batch_norm_eval };
+            return norm(x, &mean, &var, affine, self.eps);
         }
-        let (y, mean, var) = x.batch_norm(affine, self.eps);
+        let norm = if relu { Var::batch_norm_relu } else { Var::batch_norm };
+        let (y, mean, var) = norm(x, affine, self.eps);
         let count = (x.value().numel() / x.shape()[1]) as f64; // values per channel
         self.track(ctx, self.running_mean, &mean);
         self.track(ctx, self.running_var, &var.scale(count / (count - 1.0)));

@@ -1,6 +1,6 @@
 //! Elementwise functions and arithmetic with broadcasting.
 
-use crate::device::{Binary, Unary};
+use crate::device::{Binary, Saved, Unary};
 use crate::plain::Mask;
 use crate::real::Real;
 use crate::tape::{Var, record};
@@ -11,10 +11,13 @@ impl<T: Real> Var<T> {
     /// y = f(x); dx = f'(x)·dy.
     #[track_caller]
     fn unary_op(&self, name: &'static str, kind: Unary) -> Var<T> {
-        let x = self.value().clone();
-        let y = x.unary(kind);
-        let saved = y.clone();
-        record(name, y, &[self], move |dy, sink| sink.add(0, || x.unary_backward(kind, &saved, dy)))
+        let y = self.value().unary(kind);
+        let saved = match kind.saved() {
+            Saved::Input => Some(self.value().clone()),
+            Saved::Output => Some(y.clone()),
+            Saved::Nothing => None,
+        };
+        record(name, y, &[self], move |dy, sink| sink.add(0, || dy.unary_backward(kind, saved.as_ref())))
     }
 
     /// −x. PyTorch equivalent: `torch.neg`.

@@ -1,5 +1,6 @@
 //! Normalisation layers as functions.
 
+use crate::device::ChannelNorm;
 use crate::real::Real;
 use crate::tape::{Var, record};
 use crate::tensor::Tensor;
@@ -26,16 +27,33 @@ impl<T: Real> Var<T> {
                 self.shape()
             );
         }
-        let (xhat, rstd) = self.value().normalize_rows(n, eps);
-        self.affine("layer_norm", xhat, (weight, bias), &[], move |xhat, dxhat| {
-            xhat.normalize_rows_backward(&rstd, dxhat, n)
+        let x = self.value().clone();
+        let like = |p: &Var<T>, value: f64| Var::constant(x.full_like(p.shape(), value));
+        // One of the two alone: the other is 1, or 0, everywhere.
+        let affine = match (weight, bias) {
+            (None, None) => None,
+            (Some(w), Some(b)) => Some((w.clone(), b.clone())),
+            (Some(w), None) => Some((w.clone(), like(w, 0.0))),
+            (None, Some(b)) => Some((like(b, 1.0), b.clone())),
+        };
+        let [y, mean, rstd] = x.normalize_rows(n, eps, affine.as_ref().map(|(w, b)| (w.value(), b.value())));
+        let inputs: Vec<&Var<T>> =
+            [self].into_iter().chain(affine.iter().flat_map(|(w, b)| [w, b])).collect();
+        let w = affine.as_ref().map(|(w, _)| w.value().clone());
+        record("layer_norm", y, &inputs, move |dy, sink| {
+            let (dx, sums) = x.normalize_rows_backward((&mean, &rstd), w.as_ref(), dy, n);
+            sink.add(0, || dx);
+            if let (Some((dw, db)), Some(w)) = (sums, w) {
+                sink.add(1, || dw.with_shape(w.shape()));
+                sink.add(2, || db.with_shape(w.shape()));
+            }
         })
     }
 
     /// As layer norm, over each of `groups` groups of channels of `[B, C, ..]`; w and b have C elements.
     /// PyTorch equivalent: `F.group_norm(x, groups, w, b, eps)`.
     #[track_caller]
-    pub fn group_norm(&self, groups: usize, affine: Affine<T>, eps: f64) -> Var<T> {
+    pub fn group_norm(&self, groups: usize, (weight, bias): Affine<T>, eps: f64) -> Var<T> {
         let shape = self.shape();
         assert!(
             shape.len() >= 2 && groups > 0 && shape[1].is_multiple_of(groups),
@@ -43,46 +61,103 @@ impl<T: Real> Var<T> {
         );
         let n = numel(&shape[1..]) / groups;
         assert!(n > 0, "group_norm: the samples of {shape:?} are empty");
-        let (xhat, rstd) = self.value().normalize_rows(n, eps);
+        let x = self.value().clone();
+        let [xhat, mean, rstd] = x.normalize_rows(n, eps, None);
+        let mut y = record("group_norm", xhat, &[self], move |dy, sink| {
+            sink.add(0, || x.normalize_rows_backward((&mean, &rstd), None, dy, n).0);
+        });
         let channel = channel_shape(shape);
-        self.affine("group_norm", xhat, affine, &channel, move |xhat, dxhat| {
-            xhat.normalize_rows_backward(&rstd, dxhat, n)
-        })
+        if let Some(weight) = weight {
+            y = y.mul(&weight.with_shape(&channel));
+        }
+        if let Some(bias) = bias {
+            y = y.add(&bias.with_shape(&channel));
+        }
+        y
     }
 
     /// As layer norm, over the batch and all positions of every channel of `[B, C, ..]`. Returns (y, mean, biased
     /// variance), the statistics for the running averages. PyTorch equivalent: `F.batch_norm(training=True)`.
     #[track_caller]
     pub fn batch_norm(&self, affine: Affine<T>, eps: f64) -> (Var<T>, Tensor<T>, Tensor<T>) {
-        let shape = self.shape();
-        assert!(shape.len() >= 2, "batch_norm: shape {shape:?} has no channel axis");
-        let size = (shape[0], shape[1], numel(&shape[2..]));
-        assert!(size.0 * size.2 > 1, "batch_norm: one value per channel in {shape:?} has no variance");
-        let (xhat, mean, var) = self.value().normalize_channels(size, eps);
-        let channel = channel_shape(shape);
-        let saved = var.clone();
-        let y = self.affine("batch_norm", xhat, affine, &channel, move |xhat, dxhat| {
-            xhat.normalize_channels_backward(&saved, dxhat, size, eps)
-        });
-        (y, mean, var)
+        self.with_own_statistics("batch_norm", affine, eps, false)
     }
 
-    /// Batch norm with given statistics: y = (x − mean)·w/√(var + eps) + b, one multiply-add per element.
+    /// As [`Var::batch_norm`] with a ReLU behind it, in one pass.
+    /// PyTorch equivalent: `F.relu_(F.batch_norm(training=True))`.
+    #[track_caller]
+    pub fn batch_norm_relu(&self, affine: Affine<T>, eps: f64) -> (Var<T>, Tensor<T>, Tensor<T>) {
+        self.with_own_statistics("batch_norm_relu", affine, eps, true)
+    }
+
+    /// Batch norm with given statistics: y = (x − mean)/√(var + eps)·w + b.
     /// PyTorch equivalent: `F.batch_norm(training=False)`.
     #[track_caller]
-    pub fn batch_norm_eval(
+    pub fn batch_norm_eval(&self, mean: &Tensor<T>, var: &Tensor<T>, affine: Affine<T>, eps: f64) -> Var<T> {
+        let g = ChannelNorm { size: channels_of(self.shape()), eps, relu: false, own_statistics: false };
+        self.channel_norm("batch_norm_eval", g, (mean, var), affine)
+    }
+
+    /// As [`Var::batch_norm_eval`] with a ReLU behind it, in one pass.
+    /// PyTorch equivalent: `F.relu_(F.batch_norm(training=False))`.
+    #[track_caller]
+    pub fn batch_norm_eval_relu(
         &self,
         mean: &Tensor<T>,
         var: &Tensor<T>,
-        (weight, bias): Affine<T>,
+        affine: Affine<T>,
         eps: f64,
     ) -> Var<T> {
-        let channel = channel_shape(self.shape());
-        let rstd = Var::constant(var.shift(eps).unary(crate::device::Unary::Pow(-0.5)));
-        let scale = weight.map_or_else(|| rstd.clone(), |weight| weight.mul(&rstd));
-        let shift = Var::constant(mean.clone()).mul(&scale).neg();
-        let shift = bias.map_or_else(|| shift.clone(), |bias| bias.add(&shift));
-        self.mul(&scale.with_shape(&channel)).add(&shift.with_shape(&channel))
+        let g = ChannelNorm { size: channels_of(self.shape()), eps, relu: true, own_statistics: false };
+        self.channel_norm("batch_norm_eval_relu", g, (mean, var), affine)
+    }
+
+    #[track_caller]
+    fn with_own_statistics(
+        &self,
+        name: &'static str,
+        affine: Affine<T>,
+        eps: f64,
+        relu: bool,
+    ) -> (Var<T>, Tensor<T>, Tensor<T>) {
+        let size = channels_of(self.shape());
+        assert!(size.0 * size.2 > 1, "{name}: one value per channel in {:?} has no variance", self.shape());
+        let (mean, var) = self.value().channel_moments(size);
+        let g = ChannelNorm { size, eps, relu, own_statistics: true };
+        (self.channel_norm(name, g, (&mean, &var), affine), mean, var)
+    }
+
+    /// The pass all four kinds of batch norm share; dx, dw and db come from one kernel.
+    #[track_caller]
+    fn channel_norm(
+        &self,
+        name: &'static str,
+        g: ChannelNorm,
+        (mean, var): (&Tensor<T>, &Tensor<T>),
+        (weight, bias): Affine<T>,
+    ) -> Var<T> {
+        let channels = [g.size.1];
+        for p in [weight, bias].into_iter().flatten() {
+            assert!(
+                p.shape() == channels,
+                "{name}: a weight or bias of shape {:?} for {} channels",
+                p.shape(),
+                g.size.1
+            );
+        }
+        let x = self.value().clone();
+        let missing = |value: f64| Var::constant(x.full_like(&channels, value));
+        let w = weight.cloned().unwrap_or_else(|| missing(1.0));
+        let b = bias.cloned().unwrap_or_else(|| missing(0.0));
+        let y = x.normalize_channels(g, (mean, var), (w.value(), b.value()));
+        let saved = g.relu.then(|| y.clone());
+        let (mean, var, scale) = (mean.clone(), var.clone(), w.value().clone());
+        record(name, y, &[self, &w, &b], move |dy, sink| {
+            let [dx, dw, db] = x.normalize_channels_backward(g, (&mean, &var), &scale, saved.as_ref(), dy);
+            sink.add(0, || dx);
+            sink.add(1, || dw);
+            sink.add(2, || db);
+        })
     }
 
     /// x/max(‖x‖₂, eps) along an axis. PyTorch equivalent: `F.normalize(x, p=2, dim=axis, eps=eps)`.
@@ -93,47 +168,17 @@ impl<T: Real> Var<T> {
         let norm = self.mul(self).sum(&[axis], true).clamp(eps * eps, f64::INFINITY).sqrt();
         self.div(&norm)
     }
+}
 
-    /// y = x̂·w + b with w and b of shape `channel` (their own if empty); dw = Σ dy·x̂, db = Σ dy, dx from dx̂ = dy·w.
-    #[track_caller]
-    fn affine(
-        &self,
-        name: &'static str,
-        xhat: Tensor<T>,
-        (weight, bias): Affine<T>,
-        channel: &[usize],
-        dx: impl FnOnce(&Tensor<T>, &Tensor<T>) -> Tensor<T> + 'static,
-    ) -> Var<T> {
-        let fit =
-            |p: &Var<T>| if channel.is_empty() { p.value().clone() } else { p.value().with_shape(channel) };
-        let (w, b) = (weight.map(fit), bias.map(fit));
-        let mut y = w.as_ref().map_or_else(|| xhat.clone(), |w| xhat.mul(w));
-        if let Some(b) = &b {
-            y = y.add(b);
-        }
-        let inputs: Vec<&Var<T>> = [self].into_iter().chain(weight).chain(bias).collect();
-        let shapes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape().to_vec()).collect();
-        record(name, y, &inputs, move |dy, sink| {
-            let mut place = 1;
-            if let Some(w) = &w {
-                sink.add(place, || dy.mul(&xhat).sum_to(w.shape()).with_shape(&shapes[place]));
-                place += 1;
-            }
-            if let Some(b) = &b {
-                sink.add(place, || dy.sum_to(b.shape()).with_shape(&shapes[place]));
-            }
-            sink.add(0, || match &w {
-                Some(w) => dx(&xhat, &dy.mul(w)),
-                None => dx(&xhat, dy),
-            });
-        })
-    }
+/// `[B, C, ..]` as (B, C, product of the rest).
+#[track_caller]
+fn channels_of(shape: &[usize]) -> (usize, usize, usize) {
+    assert!(shape.len() >= 2, "batch_norm: shape {shape:?} has no channel axis");
+    (shape[0], shape[1], numel(&shape[2..]))
 }
 
 /// `[C]` in the shape that broadcasts over `[B, C, ..]`.
-#[track_caller]
 fn channel_shape(shape: &[usize]) -> Vec<usize> {
-    assert!(shape.len() >= 2, "batch_norm: shape {shape:?} has no channel axis");
     let mut channel = vec![1; shape.len() - 1];
     channel[0] = shape[1];
     channel

@@ -61,7 +61,7 @@ impl<T: Real> Var<T> {
         let mut shape = from.clone();
         shape[axis] = range.len();
         record("slice", self.value().strided(&shape, &window), &[self], move |dy, sink| {
-            sink.add(0, || dy.place(None, &from, &window, false));
+            sink.add_to_window(0, &window, || dy.clone());
         })
     }
 

@@ -4,14 +4,16 @@
 //! with these methods alone, so they run wherever their inputs are. None of them records a gradient: that is what the
 //! ops of [`crate::Var`] add, and their backward passes are written with the same methods.
 
+mod attention;
+mod norm;
+
 use super::shape::{self, axis_index, broadcast_or_panic, broadcast_strides, numel};
 use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
-use crate::cpu::attention::AttentionSizes;
-use crate::cpu::cda::{CdaSizes, QkvSlices};
+use crate::cpu::recycle::{stale, zeros};
 use crate::device::{
     AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, MatMul, PoolGeometry,
-    Reduce, ResizeGeometry, SgdStep, Unary, View,
+    Reduce, ResizeGeometry, Saved, SgdStep, Unary, View,
 };
 use crate::plain::Mask;
 use crate::random::Key;
@@ -58,27 +60,31 @@ impl<T: Real> Tensor<T> {
         }
     }
 
-    /// f'(x)·dy, given x (`self`), y = f(x) and dy.
+    /// dx = f'(x)·dy for dy = `self`, given x or y = f(x), whichever [`Unary::saved`] names.
     #[track_caller]
-    pub fn unary_backward(&self, kind: Unary, y: &Tensor<T>, dy: &Tensor<T>) -> Tensor<T> {
+    pub fn unary_backward(&self, kind: Unary, saved: Option<&Tensor<T>>) -> Tensor<T> {
+        let name = kind.name();
         assert!(
-            y.shape() == self.shape() && dy.shape() == self.shape(),
-            "{} backward: x {:?}, y {:?} and dy {:?} must have one shape",
-            kind.name(),
-            self.shape(),
-            y.shape(),
-            dy.shape()
+            saved.is_some() == (kind.saved() != Saved::Nothing),
+            "{name} backward: it needs the {:?}",
+            kind.saved()
         );
+        if let Some(saved) = saved {
+            let (shape, dy) = (saved.shape(), self.shape());
+            assert!(shape == dy, "{name} backward: the saved values {shape:?} and dy {dy:?} differ in shape");
+        }
+        if let Unary::AddScalar(_) = kind {
+            return self.clone();
+        }
         match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::elementwise::unary_backward(kind, self.as_slice(), y.as_slice(), dy.as_slice()),
-                self.shape(),
-            ),
-            Storage::Device(x) => {
-                on_device(x, &format!("{}_backward", kind.name()), &x.shape, &[&x.shape], |d| {
-                    d.unary_backward(kind, live(x), peer(x, y), peer(x, dy))
-                })
+            Storage::Cpu(_) => {
+                let saved = saved.unwrap_or(self).as_slice(); // where nothing is saved, it is not read
+                let dx = cpu::elementwise::unary_backward(kind, saved, self.as_slice());
+                Tensor::from_vec(dx, self.shape())
             }
+            Storage::Device(dy) => on_device(dy, &format!("{name}_backward"), &dy.shape, &[&dy.shape], |d| {
+                d.unary_backward(kind, saved.map(|saved| peer(dy, saved)), live(dy))
+            }),
         }
     }
 
@@ -243,7 +249,13 @@ impl<T: Real> Tensor<T> {
     ) -> Tensor<T> {
         match &self.storage {
             Storage::Cpu(_) => {
-                let mut dst = dst.unwrap_or_else(|| Tensor::zeros(dst_shape));
+                // A copy that reaches every element needs no zeros below it.
+                let whole = !accumulate && numel(shape) == numel(dst_shape);
+                let fresh = || {
+                    let values = if whole { stale(numel(dst_shape)) } else { zeros(numel(dst_shape)) };
+                    Tensor::from_vec(values, dst_shape)
+                };
+                let mut dst = dst.unwrap_or_else(fresh);
                 cpu::strided::copy(shape, (self.as_slice(), from), (dst.host_mut(), to), accumulate);
                 dst
             }
@@ -303,169 +315,6 @@ impl<T: Real> Tensor<T> {
             }
             Storage::Device(a) => on_device(a, "matmul", shape, &[&a.shape, b.shape()], |d| {
                 d.matmul(p, live(a), peer(a, b), bias.map(|bias| peer(a, bias)))
-            }),
-        }
-    }
-
-    /// P·x or Pᵀ·x with P = softmax(scale·Q·Kᵀ), and the rows' ln Σ eˢ, tile by tile; host tensors only.
-    pub(crate) fn attention(
-        z: AttentionSizes,
-        q: &Tensor<T>,
-        k: &Tensor<T>,
-        x: &Tensor<T>,
-    ) -> (Tensor<T>, Tensor<T>) {
-        let (y, lse) = cpu::attention::attention(z, q.as_slice(), k.as_slice(), x.as_slice());
-        let rows = if z.transposed { z.keys } else { z.queries };
-        let lead = &q.shape()[..q.ndim() - 2];
-        (
-            Tensor::from_vec(y, &[lead, &[rows, z.value_dim]].concat()),
-            Tensor::from_vec(lse, &[z.heads, z.queries]),
-        )
-    }
-
-    /// dq, dk and dx of [`Tensor::attention`].
-    pub(crate) fn attention_backward(
-        z: AttentionSizes,
-        q: &Tensor<T>,
-        k: &Tensor<T>,
-        x: &Tensor<T>,
-        lse: &Tensor<T>,
-        dy: &Tensor<T>,
-    ) -> (Tensor<T>, Tensor<T>, Tensor<T>) {
-        let (qs, ks, xs) = (q.as_slice(), k.as_slice(), x.as_slice());
-        let (dq, dk, dx) = cpu::attention::attention_backward(z, qs, ks, xs, lse.as_slice(), dy.as_slice());
-        (Tensor::from_vec(dq, q.shape()), Tensor::from_vec(dk, k.shape()), Tensor::from_vec(dx, x.shape()))
-    }
-
-    /// (O_r, O_d, U_rd, U_dr) and ln Σ eˢ of both maps for `[q, k, v]` of two modalities; host tensors only.
-    pub(crate) fn cda(
-        z: CdaSizes,
-        r: &[Tensor<T>; 3],
-        d: &[Tensor<T>; 3],
-    ) -> ([Tensor<T>; 4], [Tensor<T>; 2]) {
-        let [out_r, out_d] = cpu::cda::cda(z, [r, d].map(qkv_slices));
-        let like = |values| Tensor::from_vec(values, r[0].shape());
-        let lse = |values| Tensor::from_vec(values, &[z.heads, z.tokens]);
-        ([like(out_r.o), like(out_d.o), like(out_r.u), like(out_d.u)], [lse(out_r.lse), lse(out_d.lse)])
-    }
-
-    /// Gradients of q, k, v of both modalities, given O and ln Σ eˢ of [`Tensor::cda`] and the gradients of its results.
-    pub(crate) fn cda_backward(
-        z: CdaSizes,
-        x: [&[Tensor<T>; 3]; 2],
-        o: &[Tensor<T>; 2],
-        lse: &[Tensor<T>; 2],
-        dy: &[Tensor<T>; 4],
-    ) -> [[Tensor<T>; 3]; 2] {
-        let saved = [0, 1].map(|m| cpu::cda::CdaSaved {
-            o: o[m].as_slice(),
-            lse: lse[m].as_slice(),
-            d_o: dy[m].as_slice(),
-            d_u: dy[2 + m].as_slice(),
-        });
-        cpu::cda::cda_backward(z, x.map(qkv_slices), saved)
-            .map(|g| [g.q, g.k, g.v].map(|values| Tensor::from_vec(values, x[0][0].shape())))
-    }
-
-    /// Softmax over the last axis, or its logarithm.
-    pub(crate) fn softmax_rows(&self, log: bool) -> Tensor<T> {
-        let (rows, n) = rows_of(self.shape());
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(cpu::softmax::softmax(self.as_slice(), n, log), self.shape()),
-            Storage::Device(x) => {
-                on_device(x, "softmax", &x.shape, &[&x.shape], |d| d.softmax(live(x), rows, n, log))
-            }
-        }
-    }
-
-    /// dx of softmax over the last axis; `self` is its output.
-    pub(crate) fn softmax_rows_backward(&self, dy: &Tensor<T>, log: bool) -> Tensor<T> {
-        let (rows, n) = rows_of(self.shape());
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::softmax::softmax_backward(self.as_slice(), dy.as_slice(), n, log),
-                self.shape(),
-            ),
-            Storage::Device(y) => on_device(y, "softmax_backward", &y.shape, &[&y.shape], |d| {
-                d.softmax_backward(live(y), peer(y, dy), rows, n, log)
-            }),
-        }
-    }
-
-    /// `[rows, n]` seen from the back: rows normalised to mean 0, variance 1; returns (x̂, 1/σ `[rows]`).
-    pub(crate) fn normalize_rows(&self, n: usize, eps: f64) -> (Tensor<T>, Tensor<T>) {
-        let rows = self.numel() / n;
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (xhat, rstd) = cpu::norm::normalize_rows(self.as_slice(), n, T::of(eps));
-                (Tensor::from_vec(xhat, self.shape()), Tensor::from_vec(rstd, &[rows]))
-            }
-            Storage::Device(x) => {
-                let pair =
-                    x.handle.run("normalize_rows", &[&x.shape], |d| d.normalize_rows(live(x), rows, n, eps));
-                let (xhat, rstd) = pair.unzip();
-                (device_tensor(x, xhat, &x.shape), device_tensor(x, rstd, &[rows]))
-            }
-        }
-    }
-
-    /// dx of `normalize_rows`; `self` is x̂.
-    pub(crate) fn normalize_rows_backward(&self, rstd: &Tensor<T>, dxhat: &Tensor<T>, n: usize) -> Tensor<T> {
-        match &self.storage {
-            Storage::Cpu(_) => Tensor::from_vec(
-                cpu::norm::normalize_rows_backward(self.as_slice(), rstd.as_slice(), dxhat.as_slice(), n),
-                self.shape(),
-            ),
-            Storage::Device(x) => on_device(x, "normalize_rows_backward", &x.shape, &[&x.shape], |d| {
-                d.normalize_rows_backward(live(x), peer(x, rstd), peer(x, dxhat), self.numel() / n, n)
-            }),
-        }
-    }
-
-    /// `[batch, channels, inner]`: every channel normalised over batch and inner; (x̂, mean, biased variance).
-    pub(crate) fn normalize_channels(
-        &self,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> (Tensor<T>, Tensor<T>, Tensor<T>) {
-        let channels = [size.1];
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (xhat, mean, var) = cpu::norm::normalize_channels(self.as_slice(), size, T::of(eps));
-                let vector = |values| Tensor::from_vec(values, &channels);
-                (Tensor::from_vec(xhat, self.shape()), vector(mean), vector(var))
-            }
-            Storage::Device(x) => {
-                let all = x
-                    .handle
-                    .run("normalize_channels", &[&x.shape], |d| d.normalize_channels(live(x), size, eps));
-                let (xhat, mean, var) = match all {
-                    Some((xhat, mean, var)) => (Some(xhat), Some(mean), Some(var)),
-                    None => (None, None, None),
-                };
-                let vector = |data| device_tensor(x, data, &channels);
-                (device_tensor(x, xhat, &x.shape), vector(mean), vector(var))
-            }
-        }
-    }
-
-    /// dx of `normalize_channels`; `self` is x̂.
-    pub(crate) fn normalize_channels_backward(
-        &self,
-        var: &Tensor<T>,
-        dxhat: &Tensor<T>,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> Tensor<T> {
-        match &self.storage {
-            Storage::Cpu(_) => {
-                let (var, dxhat) = (var.as_slice(), dxhat.as_slice());
-                let dx =
-                    cpu::norm::normalize_channels_backward(self.as_slice(), var, dxhat, size, T::of(eps));
-                Tensor::from_vec(dx, self.shape())
-            }
-            Storage::Device(x) => on_device(x, "normalize_channels_backward", &x.shape, &[&x.shape], |d| {
-                d.normalize_channels_backward(live(x), peer(x, var), peer(x, dxhat), size, eps)
             }),
         }
     }
@@ -661,13 +510,4 @@ fn same_place<T: Real>(op: &str, a: &Tensor<T>, b: &Tensor<T>) {
         name(a),
         name(b)
     );
-}
-
-fn qkv_slices<T: Real>([q, k, v]: &[Tensor<T>; 3]) -> QkvSlices<'_, T> {
-    QkvSlices { q: q.as_slice(), k: k.as_slice(), v: v.as_slice() }
-}
-
-fn rows_of(shape: &[usize]) -> (usize, usize) {
-    let n = shape.last().copied().unwrap_or(1);
-    (numel(shape) / n.max(1), n)
 }

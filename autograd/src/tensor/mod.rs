@@ -3,7 +3,7 @@
 mod dispatch;
 pub mod shape;
 
-use crate::cpu::recycle::Recycled;
+use crate::cpu::recycle::{self, Recycled};
 use crate::device::{Buffer, DeviceError, DeviceHandle};
 use crate::random::Key;
 use crate::real::Real;
@@ -78,7 +78,7 @@ impl<T: Real> Tensor<T> {
 
     /// One value everywhere. PyTorch equivalent: `torch.full`.
     pub fn full(shape: &[usize], value: T) -> Tensor<T> {
-        Tensor::from_vec(vec![value; shape::numel(shape)], shape)
+        Tensor::from_vec(recycle::filled(shape::numel(shape), value), shape)
     }
 
     /// PyTorch equivalent: `torch.zeros`.

@@ -71,7 +71,7 @@ impl Input {
 
 /// Normal to uniform in (0, 1): the distribution function.
 fn uniform(x: f64) -> f64 {
-    0.5 * (1.0 + Real::erf(x * std::f64::consts::FRAC_1_SQRT_2))
+    x.vnormal().0
 }
 
 /// Normal to ±[0.3, 0.9] and ±[1.1, 1.9], with equal chances.

@@ -4,6 +4,7 @@ use super::{Row, distinct, normal, positive};
 use autograd::Real;
 use autograd::ops::ResizeMode;
 use autograd::ops::conv::ConvOptions;
+use autograd::ops::shape::concat;
 use autograd::random::Key;
 
 pub(super) fn rows<T: Real>() -> Vec<Row<T>> {
@@ -56,6 +57,9 @@ fn pictures<T: Real>() -> Vec<Row<T>> {
         Row::new("large batch_norm", vec![normal(&batch), normal(&[16]), normal(&[16])], |x| {
             x[0].batch_norm((Some(&x[1]), Some(&x[2])), 1e-5).0
         }),
+        Row::new("large batch_norm_relu", vec![normal(&batch), normal(&[16]), normal(&[16])], |x| {
+            x[0].batch_norm_relu((Some(&x[1]), Some(&x[2])), 1e-5).0
+        }),
         Row::new("large group_norm", vec![normal(&batch)], |x| x[0].group_norm(4, (None, None), 1e-5)),
         Row::new("large max_pool2d", vec![normal(&batch)], |x| x[0].max_pool2d([3, 3], [2, 2], [1, 1])),
         Row::new("large avg_pool2d", vec![normal(&batch)], |x| x[0].avg_pool2d([3, 3], [1, 1], [1, 1])),
@@ -95,6 +99,15 @@ fn others<T: Real>() -> Vec<Row<T>> {
         Row::new("large div, a column", vec![normal(&[900, 800]), positive(&[900, 1])], |x| x[0].div(&x[1])),
         Row::new("large mul, a row", vec![normal(&[900, 800]), normal(&[800])], |x| x[0].mul(&x[1])),
         Row::new("large permute", vec![normal(&[50, 40, 30, 20])], |x| x[0].permute(&[3, 1, 0, 2])),
+        Row::new("large transpose", vec![normal(&[333, 2050])], |x| x[0].transpose(0, 1)),
+        Row::new("large concat", vec![normal(&[3, 40, 500]), normal(&[3, 7, 500])], |x| {
+            concat(&[&x[0], &x[1]], 1)
+        }),
+        Row::new("large split", vec![normal(&[500, 3, 64])], |x| {
+            let parts = x[0].split(1, &[1, 2]);
+            parts[1].mul(&parts[0])
+        }),
+        Row::new("large pad", vec![normal(&[20, 50, 60])], |x| x[0].pad(&[(0, 1), (2, 0), (1, 3)], 0.5)),
         Row::new("large dropout", vec![normal(&[700_001])], move |x| x[0].dropout(0.3, (key, 4))),
         Row::new("large drop_path", vec![normal(&[64, 5000])], move |x| x[0].drop_path(0.3, (key, 5))),
     ]

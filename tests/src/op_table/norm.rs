@@ -1,6 +1,7 @@
 //! Normalisations.
 
 use super::{Row, normal};
+use autograd::ops::norm::Affine;
 use autograd::{Real, Tensor, Var};
 
 pub(super) fn rows<T: Real>() -> Vec<Row<T>> {
@@ -56,26 +57,38 @@ fn over_channels<T: Real>() -> Vec<Row<T>> {
         Row::new("batch_norm: one picture, bias only", vec![normal(&[1, 2, 3, 3]), normal(&[2])], |x| {
             x[0].batch_norm((None, Some(&x[1])), 1e-5).0
         }),
+        Row::new("batch_norm_relu", vec![normal(&[2, 3, 2, 3]), normal(&[3]), normal(&[3])], |x| {
+            x[0].batch_norm_relu((Some(&x[1]), Some(&x[2])), 1e-5).0
+        }),
+        Row::new("batch_norm_relu: plain", vec![normal(&[4, 3])], |x| {
+            x[0].batch_norm_relu((None, None), 0.1).0
+        }),
     ]
 }
 
 fn with_statistics<T: Real>() -> Vec<Row<T>> {
     vec![
         Row::new("batch_norm_eval", vec![normal(&[2, 3, 2, 2]), normal(&[3]), normal(&[3])], |x| {
-            with_running(&x[0], (Some(&x[1]), Some(&x[2])))
+            with_running(&x[0], (Some(&x[1]), Some(&x[2])), false)
         }),
-        Row::new("batch_norm_eval: plain", vec![normal(&[4, 3])], |x| with_running(&x[0], (None, None))),
+        Row::new("batch_norm_eval: plain", vec![normal(&[4, 3])], |x| {
+            with_running(&x[0], (None, None), false)
+        }),
         Row::new("batch_norm_eval: weight only", vec![normal(&[2, 3, 4]), normal(&[3])], |x| {
-            with_running(&x[0], (Some(&x[1]), None))
+            with_running(&x[0], (Some(&x[1]), None), false)
+        }),
+        Row::new("batch_norm_eval_relu", vec![normal(&[2, 3, 2, 2]), normal(&[3]), normal(&[3])], |x| {
+            with_running(&x[0], (Some(&x[1]), Some(&x[2])), true)
         }),
     ]
 }
 
 /// Batch norm of three channels with fixed running statistics, brought to where `x` lives.
-fn with_running<T: Real>(x: &Var<T>, affine: autograd::ops::norm::Affine<T>) -> Var<T> {
+fn with_running<T: Real>(x: &Var<T>, affine: Affine<T>, relu: bool) -> Var<T> {
     let constant =
         |values: [f64; 3]| x.value().constant_like(&Tensor::from_vec(values.map(T::of).to_vec(), &[3]));
-    x.batch_norm_eval(&constant([0.3, -0.2, 1.0]), &constant([0.5, 1.5, 2.0]), affine, 1e-5)
+    let norm = if relu { Var::batch_norm_eval_relu } else { Var::batch_norm_eval };
+    norm(x, &constant([0.3, -0.2, 1.0]), &constant([0.5, 1.5, 2.0]), affine, 1e-5)
 }
 
 fn to_length_one<T: Real>() -> Vec<Row<T>> {

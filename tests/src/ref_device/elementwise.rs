@@ -4,7 +4,7 @@ use autograd::Real;
 use autograd::device::{Binary, Reduce, Unary, View};
 use autograd::random::Key;
 use rand_chacha::rand_core::Rng;
-use std::f64::consts::{PI, SQRT_2};
+use std::f64::consts::PI;
 
 /// A parameter of a function, rounded to the type of the tensors.
 fn rounded(c: f64) -> f64 {
@@ -38,8 +38,9 @@ pub(super) fn unary(kind: Unary, x: f64) -> f64 {
     }
 }
 
-/// f'(x), with y = f(x).
-pub(super) fn slope(kind: Unary, x: f64, y: f64) -> f64 {
+/// f'(x), given y = f(x) or x, whichever `kind.saved()` names.
+pub(super) fn slope(kind: Unary, saved: f64) -> f64 {
+    let (x, y) = (saved, saved);
     let choose = |condition: bool, a: f64, b: f64| if condition { a } else { b };
     match kind {
         Unary::Neg => -1.0,
@@ -48,8 +49,8 @@ pub(super) fn slope(kind: Unary, x: f64, y: f64) -> f64 {
         Unary::Sqrt => 0.5 / y,
         Unary::Abs => choose(x == 0.0, 0.0, x.signum()),
         Unary::Tanh => 1.0 - y * y,
-        Unary::Sigmoid => sigmoid(x) * sigmoid(-x),
-        Unary::Relu => choose(x <= 0.0, 0.0, 1.0),
+        Unary::Sigmoid => y * (1.0 - y),
+        Unary::Relu => choose(y <= 0.0, 0.0, 1.0),
         Unary::LeakyRelu(slope) => choose(x > 0.0, 1.0, rounded(slope)),
         Unary::Gelu => normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
         Unary::Softplus => sigmoid(x),
@@ -65,7 +66,7 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 fn normal_cdf(x: f64) -> f64 {
-    0.5 * (1.0 + Real::erf(x / SQRT_2))
+    x.vnormal().0
 }
 
 /// f(a, b) over `shape`.

@@ -13,8 +13,8 @@ mod probe;
 pub use probe::Probe;
 
 use autograd::device::{
-    AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceResult, MatMul, PoolGeometry, Reduce,
-    ResizeGeometry, SgdStep, Unary, View,
+    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, MatMul, PoolGeometry,
+    Reduce, ResizeGeometry, SgdStep, Unary, View,
 };
 use autograd::random::Key;
 use std::sync::Arc;
@@ -106,12 +106,11 @@ impl Device for RefDevice {
         Ok(stored(read(x).into_iter().map(|x| elementwise::unary(kind, x)).collect()))
     }
 
-    fn unary_backward(&self, kind: Unary, x: &Buffer, y: &Buffer, dy: &Buffer) -> DeviceResult {
+    fn unary_backward(&self, kind: Unary, saved: Option<&Buffer>, dy: &Buffer) -> DeviceResult {
         self.probe.enter("unary_backward")?;
-        let x = read(x);
-        let (y, dy) = (sized(y, x.len()), sized(dy, x.len()));
-        let slopes = x.iter().zip(&y).map(|(&x, &y)| elementwise::slope(kind, x, y));
-        Ok(stored(slopes.zip(dy).map(|(slope, dy)| slope * dy).collect()))
+        let dy = read(dy);
+        let saved = saved.map_or_else(|| vec![f64::NAN; dy.len()], |saved| sized(saved, dy.len()));
+        Ok(stored(saved.iter().zip(&dy).map(|(&saved, dy)| elementwise::slope(kind, saved) * dy).collect()))
     }
 
     fn binary(
@@ -154,48 +153,74 @@ impl Device for RefDevice {
         Ok(stored(norm::softmax_backward(&sized(y, rows * n), &sized(dy, rows * n), n, log)))
     }
 
-    fn normalize_rows(&self, x: &Buffer, rows: usize, n: usize, eps: f64) -> DeviceResult<(Buffer, Buffer)> {
+    fn normalize_rows(
+        &self,
+        x: &Buffer,
+        rows: usize,
+        n: usize,
+        eps: f64,
+        affine: Option<(&Buffer, &Buffer)>,
+    ) -> DeviceResult<(Buffer, Buffer, Buffer)> {
         self.probe.enter("normalize_rows")?;
-        let (xhat, rstd) = norm::normalize_rows(&sized(x, rows * n), n, eps);
-        Ok((stored(xhat), stored(rstd)))
+        let affine = affine.map(|(w, b)| (sized(w, n), sized(b, n)));
+        let affine = affine.as_ref().map(|(w, b)| (w.as_slice(), b.as_slice()));
+        let (y, mean, rstd) = norm::normalize_rows(&sized(x, rows * n), n, eps, affine);
+        Ok((stored(y), stored(mean), stored(rstd)))
     }
 
     fn normalize_rows_backward(
         &self,
-        xhat: &Buffer,
+        x: &Buffer,
+        mean: &Buffer,
         rstd: &Buffer,
-        dxhat: &Buffer,
-        rows: usize,
+        w: Option<&Buffer>,
+        dy: &Buffer,
         n: usize,
-    ) -> DeviceResult {
+    ) -> DeviceResult<(Buffer, Option<(Buffer, Buffer)>)> {
         self.probe.enter("normalize_rows_backward")?;
-        let (xhat, rstd, dxhat) = (sized(xhat, rows * n), sized(rstd, rows), sized(dxhat, rows * n));
-        Ok(stored(norm::normalize_rows_backward(&xhat, &rstd, &dxhat, n)))
+        let (x, w) = (read(x), w.map(|w| sized(w, n)));
+        let (mean, rstd, dy) = (sized(mean, x.len() / n), sized(rstd, x.len() / n), sized(dy, x.len()));
+        let (dx, dw, db) = norm::normalize_rows_backward(&x, (&mean, &rstd), w.as_deref(), &dy, n);
+        Ok((stored(dx), w.map(|_| (stored(dw), stored(db)))))
+    }
+
+    fn channel_moments(&self, x: &Buffer, size: (usize, usize, usize)) -> DeviceResult<(Buffer, Buffer)> {
+        self.probe.enter("channel_moments")?;
+        let (mean, var) = norm::channel_moments(&sized(x, size.0 * size.1 * size.2), size);
+        Ok((stored(mean), stored(var)))
     }
 
     fn normalize_channels(
         &self,
+        g: ChannelNorm,
         x: &Buffer,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> DeviceResult<(Buffer, Buffer, Buffer)> {
+        mean: &Buffer,
+        var: &Buffer,
+        w: &Buffer,
+        b: &Buffer,
+    ) -> DeviceResult {
         self.probe.enter("normalize_channels")?;
-        let (xhat, mean, var) = norm::normalize_channels(&sized(x, size.0 * size.1 * size.2), size, eps);
-        Ok((stored(xhat), stored(mean), stored(var)))
+        let x = sized(x, g.size.0 * g.size.1 * g.size.2);
+        let [mean, var, w, b] = [mean, var, w, b].map(|p| sized(p, g.size.1));
+        Ok(stored(norm::normalize_channels(g, &x, (&mean, &var), (&w, &b))))
     }
 
     fn normalize_channels_backward(
         &self,
-        xhat: &Buffer,
+        g: ChannelNorm,
+        x: &Buffer,
+        mean: &Buffer,
         var: &Buffer,
-        dxhat: &Buffer,
-        size: (usize, usize, usize),
-        eps: f64,
-    ) -> DeviceResult {
+        w: &Buffer,
+        y: Option<&Buffer>,
+        dy: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer, Buffer)> {
         self.probe.enter("normalize_channels_backward")?;
-        let len = size.0 * size.1 * size.2;
-        let (xhat, var, dxhat) = (sized(xhat, len), sized(var, size.1), sized(dxhat, len));
-        Ok(stored(norm::normalize_channels_backward(&xhat, &var, &dxhat, size, eps)))
+        let len = g.size.0 * g.size.1 * g.size.2;
+        let (x, y, dy) = (sized(x, len), y.map(|y| sized(y, len)), sized(dy, len));
+        let [mean, var, w] = [mean, var, w].map(|p| sized(p, g.size.1));
+        let (dx, dw, db) = norm::normalize_channels_backward(g, &x, (&mean, &var), &w, y.as_deref(), &dy);
+        Ok((stored(dx), stored(dw), stored(db)))
     }
 
     fn conv2d(&self, g: &Conv2dGeometry, x: &Buffer, w: &Buffer) -> DeviceResult {

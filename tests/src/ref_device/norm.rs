@@ -1,5 +1,7 @@
 //! Softmax and normalisations from their definitions.
 
+use autograd::device::ChannelNorm;
+
 /// Softmax of rows, or its logarithm.
 pub(super) fn softmax(x: &[f64], n: usize, log: bool) -> Vec<f64> {
     let row = |row: &[f64]| -> Vec<f64> {
@@ -36,56 +38,96 @@ fn normalize_backward(xhat: &[f64], rstd: f64, dxhat: &[f64]) -> Vec<f64> {
     xhat.iter().zip(dxhat).map(|(x, d)| rstd * (d - mean - x * slope)).collect()
 }
 
-/// Rows of `n`: (x̂, 1/σ).
-pub(super) fn normalize_rows(x: &[f64], n: usize, eps: f64) -> (Vec<f64>, Vec<f64>) {
-    let (mut xhat, mut rstds) = (Vec::new(), Vec::new());
+/// Rows of `n`: (x̂·w + b, μ, 1/σ).
+pub(super) fn normalize_rows(
+    x: &[f64],
+    n: usize,
+    eps: f64,
+    affine: Option<(&[f64], &[f64])>,
+) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (mut y, mut means, mut rstds) = (Vec::new(), Vec::new(), Vec::new());
     for row in x.chunks(n) {
         let (mean, var) = moments(row);
         let rstd = 1.0 / (var + eps).sqrt();
-        xhat.extend(row.iter().map(|x| (x - mean) * rstd));
+        for (i, x) in row.iter().enumerate() {
+            let (w, b) = affine.map_or((1.0, 0.0), |(w, b)| (w[i], b[i]));
+            y.push((x - mean) * rstd * w + b);
+        }
+        means.push(mean);
         rstds.push(rstd);
     }
-    (xhat, rstds)
+    (y, means, rstds)
 }
 
-/// dx of `normalize_rows`.
-pub(super) fn normalize_rows_backward(xhat: &[f64], rstd: &[f64], dxhat: &[f64], n: usize) -> Vec<f64> {
-    let rows = xhat.chunks(n).zip(dxhat.chunks(n)).zip(rstd);
-    rows.flat_map(|((xhat, dxhat), &rstd)| normalize_backward(xhat, rstd, dxhat)).collect()
-}
-
-/// Channels of `[batch, channels, inner]`: (x̂, mean, biased variance).
-pub(super) fn normalize_channels(
+/// dx of `normalize_rows`, and dw and db.
+pub(super) fn normalize_rows_backward(
     x: &[f64],
-    size: (usize, usize, usize),
-    eps: f64,
+    (mean, rstd): (&[f64], &[f64]),
+    w: Option<&[f64]>,
+    dy: &[f64],
+    n: usize,
 ) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let mut xhat = vec![0.0; x.len()];
-    let (mut means, mut vars) = (Vec::new(), Vec::new());
-    for c in 0..size.1 {
-        let (mean, var) = moments(&channel(x, size, c));
-        places(size, c).for_each(|at| xhat[at] = (x[at] - mean) / (var + eps).sqrt());
-        means.push(mean);
-        vars.push(var);
+    let (mut dx, mut dw, mut db) = (Vec::new(), vec![0.0; n], vec![0.0; n]);
+    for (r, (x, dy)) in x.chunks(n).zip(dy.chunks(n)).enumerate() {
+        let xhat: Vec<f64> = x.iter().map(|x| (x - mean[r]) * rstd[r]).collect();
+        let dxhat: Vec<f64> = (0..n).map(|i| dy[i] * w.map_or(1.0, |w| w[i])).collect();
+        dx.extend(normalize_backward(&xhat, rstd[r], &dxhat));
+        for i in 0..n {
+            dw[i] += dy[i] * xhat[i];
+            db[i] += dy[i];
+        }
     }
-    (xhat, means, vars)
+    (dx, dw, db)
 }
 
-/// dx of `normalize_channels`.
-pub(super) fn normalize_channels_backward(
-    xhat: &[f64],
-    var: &[f64],
-    dxhat: &[f64],
-    size: (usize, usize, usize),
-    eps: f64,
+/// Channels of `[batch, channels, inner]`: (mean, biased variance).
+pub(super) fn channel_moments(x: &[f64], size: (usize, usize, usize)) -> (Vec<f64>, Vec<f64>) {
+    (0..size.1).map(|c| moments(&channel(x, size, c))).unzip()
+}
+
+/// (x − mean)/√(var + eps)·w + b per channel, and ReLU.
+pub(super) fn normalize_channels(
+    g: ChannelNorm,
+    x: &[f64],
+    (mean, var): (&[f64], &[f64]),
+    (w, b): (&[f64], &[f64]),
 ) -> Vec<f64> {
-    let mut dx = vec![0.0; xhat.len()];
-    for (c, var) in var.iter().enumerate() {
-        let rstd = 1.0 / (var + eps).sqrt();
-        let values = normalize_backward(&channel(xhat, size, c), rstd, &channel(dxhat, size, c));
-        places(size, c).zip(values).for_each(|(at, value)| dx[at] = value);
+    let mut y = vec![0.0; x.len()];
+    for c in 0..g.size.1 {
+        for at in places(g.size, c) {
+            let value = (x[at] - mean[c]) / (var[c] + g.eps).sqrt() * w[c] + b[c];
+            y[at] = if g.relu { value.max(0.0) } else { value };
+        }
     }
-    dx
+    y
+}
+
+/// (dx, dw, db) of `normalize_channels`.
+pub(super) fn normalize_channels_backward(
+    g: ChannelNorm,
+    x: &[f64],
+    (mean, var): (&[f64], &[f64]),
+    w: &[f64],
+    y: Option<&[f64]>,
+    dy: &[f64],
+) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], Vec::new(), Vec::new());
+    let passes = |at: usize| !g.relu || y.expect("behind a ReLU y is given")[at] > 0.0;
+    for c in 0..g.size.1 {
+        let rstd = 1.0 / (var[c] + g.eps).sqrt();
+        let xhat: Vec<f64> = channel(x, g.size, c).iter().map(|x| (x - mean[c]) * rstd).collect();
+        let dy: Vec<f64> = places(g.size, c).map(|at| if passes(at) { dy[at] } else { 0.0 }).collect();
+        let dxhat: Vec<f64> = dy.iter().map(|dy| dy * w[c]).collect();
+        let values = if g.own_statistics {
+            normalize_backward(&xhat, rstd, &dxhat)
+        } else {
+            dxhat.iter().map(|d| d * rstd).collect()
+        };
+        places(g.size, c).zip(values).for_each(|(at, value)| dx[at] = value);
+        dw.push(xhat.iter().zip(&dy).map(|(x, dy)| x * dy).sum());
+        db.push(dy.iter().sum());
+    }
+    (dx, dw, db)
 }
 
 /// Where channel `c` stands in `[batch, channels, inner]`.

@@ -89,6 +89,7 @@ fn a_third_branch_without_its_input() {
         attn_drop: 0.0,
         proj_drop: 0.0,
         fusion: Fusion::default(),
+        path: cda::Path::Auto,
     };
     let (params, attention) = Params::<f64>::build(0, |scope| MultiAttention::new(scope, config));
     let x = Var::constant(Tensor::ones(&[1, 3, 8]));

@@ -9,8 +9,9 @@
 //! Pᵀ) are added up part by part, so results do not depend on the number of threads.
 
 use super::gemm::{Panels, Start, pack_panel, packed_len, packed_product, panel_cols, product, with_scratch};
+use super::lanes;
 use super::recycle::{stale, zeros};
-use super::simd::widest;
+use super::simd::{Kernel, widest};
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -83,94 +84,78 @@ impl<'a, T: Real> Map<'a, T> {
     /// Rows of P times their sums: exponentials from the row's maximum on; `lse` gets ln Σ eˢ and `inverse` 1/Σ.
     pub(super) fn exponentials(&self, rows: &Range<usize>, tile: &mut [T], lse: &mut [T], inverse: &mut [T]) {
         self.scores(rows, tile);
-        widest(
-            #[inline(always)]
-            || exponentials(tile, self.keys, lse, inverse),
-        );
+        widest(Exponentials { tile, keys: self.keys, lse, inverse });
     }
 
     /// Rows of P, given their ln Σ eˢ.
     pub(super) fn probabilities(&self, rows: &Range<usize>, lse: &[T], tile: &mut [T]) {
         self.scores(rows, tile);
-        widest(
-            #[inline(always)]
-            || probabilities(tile, self.keys, lse),
-        );
+        widest(Probabilities { tile, keys: self.keys, lse });
     }
 }
 
-#[inline(always)]
-fn exponentials<T: Real>(tile: &mut [T], keys: usize, lse: &mut [T], inverse: &mut [T]) {
-    for ((row, lse), inverse) in tile.chunks_exact_mut(keys).zip(lse).zip(inverse) {
-        let max = max(row);
-        let sum = exponential_sum(row, max);
-        *lse = max + sum.ln();
-        *inverse = T::one() / sum;
-    }
+struct Exponentials<'a, T> {
+    tile: &'a mut [T],
+    keys: usize,
+    lse: &'a mut [T],
+    inverse: &'a mut [T],
 }
 
-/// Largest element, in sixteen lanes.
-#[inline(always)]
-fn max<T: Real>(row: &[T]) -> T {
-    let larger = |a: T, b: T| if b > a { b } else { a };
-    let mut lanes = [T::neg_infinity(); 16];
-    let chunks = row.chunks_exact(16);
-    let tail = chunks.remainder().iter().copied().fold(T::neg_infinity(), larger);
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, x);
+impl<T: Real> Kernel for Exponentials<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for ((row, lse), inverse) in self.tile.chunks_exact_mut(self.keys).zip(self.lse).zip(self.inverse) {
+            let max = lanes::fold(row, T::neg_infinity(), |max, x| if x > max { x } else { max });
+            for x in &mut *row {
+                *x = (*x - max).vexp();
+            }
+            let sum = lanes::sum(row, |x| x);
+            *lse = max + sum.ln();
+            *inverse = T::one() / sum;
         }
     }
-    lanes.into_iter().fold(tail, larger)
 }
 
-/// Replaces x by eˣ⁻ᵐ and adds up, in sixteen lanes.
-#[inline(always)]
-fn exponential_sum<T: Real>(row: &mut [T], max: T) -> T {
-    let mut lanes = [T::zero(); 16];
-    let mut chunks = row.chunks_exact_mut(16);
-    for chunk in &mut chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *x = (*x - max).vexp();
-            *lane += *x;
+struct Probabilities<'a, T> {
+    tile: &'a mut [T],
+    keys: usize,
+    lse: &'a [T],
+}
+
+impl<T: Real> Kernel for Probabilities<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (row, &lse) in self.tile.chunks_exact_mut(self.keys).zip(self.lse) {
+            for x in row {
+                *x = (*x - lse).vexp();
+            }
         }
-    }
-    let mut tail = T::zero();
-    for x in chunks.into_remainder() {
-        *x = (*x - max).vexp();
-        tail += *x;
-    }
-    lanes.into_iter().fold(tail, |sum, lane| sum + lane)
-}
-
-#[inline(always)]
-fn probabilities<T: Real>(tile: &mut [T], keys: usize, lse: &[T]) {
-    for (row, &lse) in tile.chunks_exact_mut(keys).zip(lse) {
-        row.iter_mut().for_each(|x| *x = (*x - lse).vexp());
     }
 }
 
 /// Gradient of the scores of some rows, in place of that of P: dS = P∘(dP − Σ P∘dP).
 pub(super) fn score_gradient<T: Real>(p: &[T], dp: &mut [T], keys: usize) {
-    widest(
-        #[inline(always)]
-        || softmax_gradient(p, dp, keys),
-    );
+    widest(ScoreGradient { p, dp, keys });
 }
 
-#[inline(always)]
-fn softmax_gradient<T: Real>(p: &[T], dp: &mut [T], keys: usize) {
-    for (p, dp) in p.chunks_exact(keys).zip(dp.chunks_exact_mut(keys)) {
-        let mut lanes = [T::zero(); 16];
-        let (cp, cd) = (p.chunks_exact(16), dp.chunks_exact(16));
-        let tail = cp.remainder().iter().zip(cd.remainder()).fold(T::zero(), |sum, (&p, &d)| sum + p * d);
-        for (p, d) in cp.zip(cd) {
-            for (lane, (&p, &d)) in lanes.iter_mut().zip(p.iter().zip(d)) {
-                *lane += p * d;
+struct ScoreGradient<'a, T> {
+    p: &'a [T],
+    dp: &'a mut [T],
+    keys: usize,
+}
+
+impl<T: Real> Kernel for ScoreGradient<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (p, dp) in self.p.chunks_exact(self.keys).zip(self.dp.chunks_exact_mut(self.keys)) {
+            let dot = lanes::dot(p, dp);
+            for (d, &p) in dp.iter_mut().zip(p) {
+                *d = p * (*d - dot);
             }
         }
-        let dot = lanes.into_iter().fold(tail, |sum, lane| sum + lane);
-        dp.iter_mut().zip(p).for_each(|(d, &p)| *d = p * (*d - dot));
     }
 }
 

@@ -23,6 +23,24 @@ pub(super) fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     total(lanes) + rest
 }
 
+/// Σ a·b.
+#[inline(always)]
+pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let (a_blocks, a_tail) = a.as_chunks::<LANES>();
+    let (b_blocks, b_tail) = b.as_chunks::<LANES>();
+    let mut lanes = [T::zero(); LANES];
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        for i in 0..LANES {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let mut rest = T::zero();
+    for (&a, &b) in a_tail.iter().zip(b_tail) {
+        rest += a * b;
+    }
+    total(lanes) + rest
+}
+
 /// Σ f(a, b, c) and Σ g(a, b, c), in one pass.
 #[inline(always)]
 pub(super) fn two_sums<T: Real>(

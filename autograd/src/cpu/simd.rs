@@ -47,22 +47,14 @@ fn detected() -> Level {
     Level::Baseline
 }
 
-/// A loop together with its operands. Its `run`, and what that calls for each element, should be `#[inline(always)]`: only
-/// what is inlined into the copies below is compiled for their instructions.
+/// A loop together with its operands. Its `run`, and what that calls for each element, must be `#[inline(always)]`: only
+/// what is inlined into the copies below is compiled for their instructions. A closure would not do: it is a function of
+/// its own, and with several callers it is compiled once, for the oldest processor.
 pub(crate) trait Kernel {
     /// What the loop returns.
     type Output;
     /// The loop.
     fn run(self) -> Self::Output;
-}
-
-/// A closure will do if it is marked `#[inline(always)]` where it is written.
-impl<R, F: FnOnce() -> R> Kernel for F {
-    type Output = R;
-    #[inline(always)]
-    fn run(self) -> R {
-        self()
-    }
 }
 
 /// Runs `kernel` in the copy that is compiled for this processor's instructions.

@@ -2,8 +2,9 @@
 //! over the whole padded plane at stride 1, over a row otherwise.
 
 use crate::cpu::gemm::with_scratch;
+use crate::cpu::lanes;
 use crate::cpu::recycle::zeros;
-use crate::cpu::simd::widest;
+use crate::cpu::simd::{Kernel, widest};
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
 use rayon::prelude::*;
@@ -58,24 +59,30 @@ pub(super) fn forward<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T]) -> Vec<T> {
         if g.stride == [1, 1] {
             forward_padded(g, x, w, y);
         } else {
-            widest(
-                #[inline(always)]
-                || forward_plane(&meetings, g.stride[1], x, w, y),
-            );
+            widest(ForwardPlane { meetings: &meetings, step: g.stride[1], x, w, y });
         }
     });
     y
 }
 
-#[inline(always)]
-fn forward_plane<T: Real>(meetings: &[Meeting], step: usize, x: &[T], w: &[T], y: &mut [T]) {
-    for meeting in meetings {
-        let (w, y) = (w[meeting.tap], &mut y[meeting.out.clone()]);
-        let x = &x[meeting.source..];
-        match step {
-            1 => y.iter_mut().zip(x).for_each(|(y, &x)| *y += w * x),
-            2 => y.iter_mut().zip(x.chunks(2)).for_each(|(y, x)| *y += w * x[0]),
-            _ => y.iter_mut().zip(x.iter().step_by(step)).for_each(|(y, &x)| *y += w * x),
+struct ForwardPlane<'a, T> {
+    meetings: &'a [Meeting],
+    step: usize,
+    x: &'a [T],
+    w: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for ForwardPlane<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for meeting in self.meetings {
+            let w = self.w[meeting.tap];
+            let x = self.x[meeting.source..].iter().step_by(self.step);
+            for (y, &x) in self.y[meeting.out.clone()].iter_mut().zip(x) {
+                *y += w * x;
+            }
         }
     }
 }
@@ -94,23 +101,29 @@ pub(super) fn dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T> {
     let mut dx = zeros(g.batch * g.in_channels * pixels_in);
     dx.par_chunks_exact_mut(pixels_in).with_min_len(MIN_PLANES).enumerate().for_each(|(i, dx)| {
         let (dy, w) = (&dy[i * pixels_out..][..pixels_out], &w[i % g.groups * taps..][..taps]);
-        widest(
-            #[inline(always)]
-            || dx_plane(&meetings, g.stride[1], dy, w, dx),
-        );
+        widest(DxPlane { meetings: &meetings, step: g.stride[1], dy, w, dx });
     });
     dx
 }
 
-#[inline(always)]
-fn dx_plane<T: Real>(meetings: &[Meeting], step: usize, dy: &[T], w: &[T], dx: &mut [T]) {
-    for meeting in meetings {
-        let (w, dy) = (w[meeting.tap], &dy[meeting.out.clone()]);
-        let dx = &mut dx[meeting.source..];
-        match step {
-            1 => dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += w * dy),
-            2 => dx.chunks_mut(2).zip(dy).for_each(|(dx, &dy)| dx[0] += w * dy),
-            _ => dx.iter_mut().step_by(step).zip(dy).for_each(|(dx, &dy)| *dx += w * dy),
+struct DxPlane<'a, T> {
+    meetings: &'a [Meeting],
+    step: usize,
+    dy: &'a [T],
+    w: &'a [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Real> Kernel for DxPlane<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for meeting in self.meetings {
+            let w = self.w[meeting.tap];
+            let dx = self.dx[meeting.source..].iter_mut().step_by(self.step);
+            for (dx, &dy) in dx.zip(&self.dy[meeting.out.clone()]) {
+                *dx += w * dy;
+            }
         }
     }
 }
@@ -126,25 +139,33 @@ pub(super) fn dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T> {
             if g.stride == [1, 1] {
                 dw_padded(g, x, dy, dw);
             } else {
-                widest(
-                    #[inline(always)]
-                    || dw_plane(&meetings, g.stride[1], x, dy, dw),
-                );
+                widest(DwPlane { meetings: &meetings, step: g.stride[1], x, dy, dw });
             }
         }
     });
     dw
 }
 
-#[inline(always)]
-fn dw_plane<T: Real>(meetings: &[Meeting], step: usize, x: &[T], dy: &[T], dw: &mut [T]) {
-    for meeting in meetings {
-        let (dy, x) = (&dy[meeting.out.clone()], &x[meeting.source..]);
-        dw[meeting.tap] += if step == 1 {
-            dot(dy, x)
-        } else {
-            dy.iter().zip(x.iter().step_by(step)).fold(T::zero(), |sum, (&dy, &x)| sum + dy * x)
-        };
+struct DwPlane<'a, T> {
+    meetings: &'a [Meeting],
+    step: usize,
+    x: &'a [T],
+    dy: &'a [T],
+    dw: &'a mut [T],
+}
+
+impl<T: Real> Kernel for DwPlane<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for meeting in self.meetings {
+            let x = self.x[meeting.source..].iter().step_by(self.step);
+            let mut sum = T::zero();
+            for (&dy, &x) in self.dy[meeting.out.clone()].iter().zip(x) {
+                sum += dy * x;
+            }
+            self.dw[meeting.tap] += sum;
+        }
     }
 }
 
@@ -183,10 +204,7 @@ fn forward_padded<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T], y: &mut [T]) {
     with_scratch(p.len + p.span, |scratch| {
         let (xp, yp) = scratch.split_at_mut(p.len);
         spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
-        widest(
-            #[inline(always)]
-            || shifted_sum(xp, &p.shifts, w, yp),
-        );
+        widest(ShiftedSum { x: xp, shifts: &p.shifts, w, y: yp });
         for (y, row) in y.chunks_exact_mut(ow).zip(yp.chunks(p.width)) {
             y.copy_from_slice(&row[..ow]);
         }
@@ -194,12 +212,24 @@ fn forward_padded<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T], y: &mut [T]) {
 }
 
 /// y[i] = Σ w[tap]·x[i + shift[tap]], a piece at a time that stays in the nearest cache.
-#[inline(always)]
-fn shifted_sum<T: Real>(x: &[T], shifts: &[usize], w: &[T], y: &mut [T]) {
-    for (i, y) in y.chunks_mut(512).enumerate() {
-        y.fill(T::zero());
-        for (&shift, &w) in shifts.iter().zip(w) {
-            y.iter_mut().zip(&x[i * 512 + shift..]).for_each(|(y, &x)| *y += w * x);
+struct ShiftedSum<'a, T> {
+    x: &'a [T],
+    shifts: &'a [usize],
+    w: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for ShiftedSum<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (i, y) in self.y.chunks_mut(512).enumerate() {
+            y.fill(T::zero());
+            for (&shift, &w) in self.shifts.iter().zip(self.w) {
+                for (y, &x) in y.iter_mut().zip(&self.x[i * 512 + shift..]) {
+                    *y += w * x;
+                }
+            }
         }
     }
 }
@@ -211,28 +241,24 @@ fn dw_padded<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
         let (xp, dyp) = scratch.split_at_mut(p.len);
         spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
         spread_rows(dy, ow, dyp, p.width, 0);
-        widest(
-            #[inline(always)]
-            || {
-                for (dw, &shift) in dw.iter_mut().zip(&p.shifts) {
-                    *dw += dot(dyp, &xp[shift..]);
-                }
-            },
-        );
+        widest(ShiftedDots { x: xp, shifts: &p.shifts, dy: dyp, dw });
     });
 }
 
-/// Σ a·b in sixteen lanes.
-#[inline(always)]
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let b = &b[..a.len()];
-    let mut lanes = [T::zero(); 16];
-    let (ca, cb) = (a.chunks_exact(16), b.chunks_exact(16));
-    let tail = ca.remainder().iter().zip(cb.remainder()).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
-    for (a, b) in ca.zip(cb) {
-        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += a * b;
+/// dw[tap] += Σ dy[i]·x[i + shift[tap]].
+struct ShiftedDots<'a, T> {
+    x: &'a [T],
+    shifts: &'a [usize],
+    dy: &'a [T],
+    dw: &'a mut [T],
+}
+
+impl<T: Real> Kernel for ShiftedDots<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (dw, &shift) in self.dw.iter_mut().zip(self.shifts) {
+            *dw += lanes::dot(self.dy, &self.x[shift..shift + self.dy.len()]);
         }
     }
-    lanes.into_iter().fold(tail, |sum, lane| sum + lane)
 }

@@ -5,9 +5,10 @@ use crate::config::ConfigError;
 use crate::diffusion::{Mixed, Qkv};
 use crate::fusion::Fusion;
 use crate::path::Path;
+use autograd::device::View;
 use autograd::nn::{Dropout, Linear};
-use autograd::ops::concat;
-use autograd::{Ctx, Real, Scope, Tensor, Var};
+use autograd::ops::{concat, record_many};
+use autograd::{Ctx, Real, Scope, Tensor, Var, record};
 
 /// Options of [`MultiAttention`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,10 +95,9 @@ impl MultiAttention {
             Path::Fast => self.config.fusion.mix_matrix_free(&r, &d),
             _ => self.config.fusion.mix(&r, &d, |x| attn_drop.forward(ctx, x)),
         };
-        let pair = |proj: &Linear, a: &Var<T>, b: &Var<T>| proj.forward(ctx, &concat(&[a, b], -1));
-        let side_r = pair(&self.proj_r, &merge_heads(&o_r), &merge_heads(&u_rd)); // [B, N, C]
-        let side_d = pair(&self.proj_d, &merge_heads(&o_d), &merge_heads(&u_dr));
-        let mixed = pair(&self.proj_rd, &side_r, &side_d);
+        let side_r = self.proj_r.forward(ctx, &join_heads(&[&o_r, &u_rd])); // [B, N, C]
+        let side_d = self.proj_d.forward(ctx, &join_heads(&[&o_d, &u_dr]));
+        let mixed = self.proj_rd.forward(ctx, &concat(&[&side_r, &side_d], -1));
         let Some(third) = &self.third else { return mixed };
         let m = m.expect("MultiAttention: the third branch needs m, the mixture's tokens");
         let Qkv { q, k, v } = self.heads(&third.qkv.forward(ctx, m));
@@ -105,7 +105,7 @@ impl MultiAttention {
             Path::Fast => q.scaled_dot_product_attention(&k, &v, None),
             _ => attn_drop.forward(ctx, &q.attention_map(&k, None)).matmul(&v),
         };
-        let own = third.proj.forward(ctx, &merge_heads(&own));
+        let own = third.proj.forward(ctx, &join_heads(&[&own]));
         Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
     }
 
@@ -118,16 +118,43 @@ impl MultiAttention {
 
     /// `[B, N, 3C]`, channels ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.
     fn heads<T: Real>(&self, qkv: &Var<T>) -> Qkv<T> {
-        let (b, n, heads) = (qkv.size(0), qkv.size(1), self.config.num_heads);
-        let d = self.config.dim / heads;
-        let split = qkv.with_shape(&[b, n, 3, heads, d]).permute(&[2, 0, 3, 1, 4]); // [3, B, H, N, d]
-        let part = |i: usize| split.slice(0, i..i + 1).with_shape(&[b, heads, n, d]);
-        Qkv { q: part(0), k: part(1), v: part(2) }
+        let (b, n, c) = (qkv.size(0), qkv.size(1), self.config.dim);
+        let shape = [b, self.config.num_heads, n, c / self.config.num_heads];
+        let values = [0, 1, 2].map(|i| qkv.value().strided(&shape, &heads_view(shape, 3, i)));
+        let [q, k, v] = record_many("split_heads", values, &[qkv], move |gradients, sink| {
+            sink.add(0, || side_by_side(&gradients.each_ref()));
+        });
+        Qkv { q, k, v }
     }
 }
 
-/// `[B, H, N, d]` to `[B, N, C]`.
-fn merge_heads<T: Real>(x: &Var<T>) -> Var<T> {
-    let (b, n) = (x.size(0), x.size(2));
-    x.permute(&[0, 2, 1, 3]).reshape(&[b as isize, n as isize, -1])
+/// Several `[B, H, N, d]` side by side as `[B, N, ..]`: heads joined in the channels, first those of the first.
+fn join_heads<T: Real>(parts: &[&Var<T>]) -> Var<T> {
+    let values: Vec<&Tensor<T>> = parts.iter().map(|part| part.value()).collect();
+    let (shape, count) = (heads_shape(values[0]), parts.len());
+    record("join_heads", side_by_side(&values), parts, move |dy, sink| {
+        for i in 0..count {
+            sink.add(i, || dy.strided(&shape, &heads_view(shape, count, i)));
+        }
+    })
+}
+
+fn side_by_side<T: Real>(parts: &[&Tensor<T>]) -> Tensor<T> {
+    let shape = heads_shape(parts[0]);
+    let [b, h, n, d] = shape;
+    let whole = [b, n, parts.len() * h * d];
+    let place = |joined: Option<Tensor<T>>, (i, part): (usize, &&Tensor<T>)| {
+        Some(part.place(joined, &whole, &heads_view(shape, parts.len(), i), false))
+    };
+    parts.iter().enumerate().fold(None, place).expect("at least one part")
+}
+
+fn heads_shape<T: Real>(x: &Tensor<T>) -> [usize; 4] {
+    x.shape().try_into().unwrap_or_else(|_| panic!("heads have shape [B, H, N, d], not {:?}", x.shape()))
+}
+
+/// Where part `i` of `count`, of shape `[B, H, N, d]`, stands in `[B, N, count·H·d]`.
+fn heads_view([_, h, n, d]: [usize; 4], count: usize, i: usize) -> View {
+    let (c, row) = (h * d, (count * h * d) as isize);
+    View { offset: i * c, strides: vec![n as isize * row, d as isize, row, 1] }
 }

@@ -10,10 +10,10 @@
 
 use super::gemm::{Panels, Start, pack_panel, packed_len, packed_product, panel_cols, product, with_scratch};
 use super::lanes;
-use super::recycle::{stale, zeros};
+use super::recycle::{Recycled, stale, zeros};
 use super::simd::{Kernel, widest};
 use crate::real::Real;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -224,14 +224,14 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
     } else {
         pieces(&mut direct, heads, queries, &parts)
     };
-    let collected: Vec<Array2<T>> = tasks
+    let collected: Vec<Recycled<T>> = tasks
         .into_par_iter()
         .zip(outputs)
         .map(|((i, lse), y)| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
             let (q, k) = (head(q, heads, h, queries), head(k, heads, h, keys));
             let x = head(x, heads, h, if transposed { queries } else { keys });
-            let mut sum = Array2::zeros(if transposed { (e, keys) } else { (0, 0) });
+            let mut sum = Recycled::new(zeros(if transposed { e * keys } else { 0 }));
             with_scratch(map_scratch::<T>(dim, keys), |scratch| {
                 let map = Map::new(q, k, T::of(z.scale), scratch);
                 for_tiles::<T>(part, keys, |rows, local, tile| {
@@ -241,7 +241,13 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
                     if transposed {
                         let mut scaled = x.slice(s![rows, ..]).to_owned();
                         scale_rows(scaled.view_mut(), &inverse);
-                        product(T::one(), scaled.t(), exps, Start::Old, &mut sum.view_mut());
+                        product(
+                            T::one(),
+                            scaled.t(),
+                            exps,
+                            Start::Old,
+                            &mut matrix_mut(sum.as_mut_slice(), e),
+                        );
                     } else {
                         let mut y = matrix_mut(&mut y[local.start * e..local.end * e], rows.len());
                         product(T::one(), exps, x, Start::Zero, &mut y);
@@ -254,7 +260,8 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
         .collect();
     if transposed {
         direct = zeros(heads * keys * e);
-        add_collected(&mut direct, heads, keys, &collected.iter().map(|sum| sum.view()).collect::<Vec<_>>());
+        let sums: Vec<_> = collected.iter().map(|sum| matrix_of(sum.as_slice(), e)).collect();
+        add_collected(&mut direct, heads, keys, &sums);
     }
     (direct, lse)
 }
@@ -308,7 +315,8 @@ pub(crate) fn attention_backward<T: Real>(
     };
     let tasks: Vec<_> = dq_pieces.into_iter().zip(dx_pieces).enumerate().collect();
     // Per task: dKᵀ `[d, M]` and, for y = P·x, dxᵀ `[e, M]` below it.
-    let collected: Vec<Array2<T>> = tasks
+    let height = dim + if transposed { 0 } else { e };
+    let collected: Vec<Recycled<T>> = tasks
         .into_par_iter()
         .map(|(i, (dq, dx))| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
@@ -316,8 +324,8 @@ pub(crate) fn attention_backward<T: Real>(
             let (a, b) = (head(a, heads, h, queries), head(b, heads, h, keys));
             let lse = &lse[h * queries..(h + 1) * queries];
             let scale = T::of(z.scale);
-            let mut sum = Array2::zeros((dim + if transposed { 0 } else { e }, keys));
-            let (mut dkt, mut dxt) = sum.view_mut().split_at(Axis(0), dim);
+            let mut sum = Recycled::new(zeros(height * keys));
+            let (mut dkt, mut dxt) = matrix_mut(sum.as_mut_slice(), height).split_at(Axis(0), dim);
             with_scratch(map_scratch::<T>(dim, keys) + packed_len::<T>(e, keys), |scratch| {
                 let (for_map, for_b) = scratch.split_at_mut(map_scratch::<T>(dim, keys));
                 let map = Map::new(q, k, scale, for_map);
@@ -346,7 +354,9 @@ pub(crate) fn attention_backward<T: Real>(
         .collect();
     let gather = |first: usize, width: usize| {
         let mut sum = zeros(heads * keys * width);
-        let columns: Vec<_> = collected.iter().map(|part| part.slice(s![first..first + width, ..])).collect();
+        let rows =
+            |part| matrix_of(Recycled::as_slice(part), height).slice_move(s![first..first + width, ..]);
+        let columns: Vec<_> = collected.iter().map(rows).collect();
         add_collected(&mut sum, heads, keys, &columns);
         sum
     };

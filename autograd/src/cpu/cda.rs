@@ -25,7 +25,7 @@ use super::attention::{
     score_gradient, transposed_panels,
 };
 use super::gemm::{Start, packed_len, packed_product, product, with_scratch};
-use super::recycle::{stale, zeros};
+use super::recycle::{Recycled, stale, zeros};
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
@@ -92,7 +92,7 @@ pub(crate) fn cda<T: Real>(z: CdaSizes, x: [QkvSlices<T>; 2]) -> [CdaOutput<T>; 
     });
     let tasks: Vec<_> = r.zip(d).enumerate().collect();
     // Per task P_mᵀ·O_o of its rows, transposed: `[d, N]` for r and d.
-    let collected: Vec<[Array2<T>; 2]> = tasks
+    let collected: Vec<[Recycled<T>; 2]> = tasks
         .into_par_iter()
         .map(|(i, (((o_r, u_r), lse_r), ((o_d, u_d), lse_d)))| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
@@ -101,7 +101,7 @@ pub(crate) fn cda<T: Real>(z: CdaSizes, x: [QkvSlices<T>; 2]) -> [CdaOutput<T>; 
         })
         .collect();
     for (m, out) in out.iter_mut().enumerate() {
-        let sums: Vec<_> = collected.iter().map(|sums| sums[m].view()).collect();
+        let sums: Vec<_> = collected.iter().map(|sums| matrix_of(sums[m].as_slice(), dim)).collect();
         add_collected(&mut out.u, heads, tokens, &sums);
     }
     out
@@ -115,10 +115,10 @@ fn forward_part<T: Real>(
     o: [&mut [T]; 2],
     u: [&mut [T]; 2],
     lse: [&mut [T]; 2],
-) -> [Array2<T>; 2] {
+) -> [Recycled<T>; 2] {
     let CdaSizes { tokens: n, dim, .. } = *z;
     let (alpha, rest) = (T::of(z.alpha), T::of(1.0 - z.alpha));
-    let mut scattered = [(); 2].map(|()| Array2::zeros((dim, n)));
+    let mut scattered = [(); 2].map(|()| Recycled::new(zeros(dim * n)));
     // [V_m | V_o]: P_m meets both.
     let values = [0, 1].map(|m| concatenate![Axis(1), x[m].v, x[1 - m].v]);
     with_scratch(2 * map_scratch::<T>(dim, n), |scratch| {
@@ -155,7 +155,8 @@ fn forward_part<T: Real>(
                         .for_each(|u, &across, &other| *u = rest * (across + other));
                     let mut weighted = other.to_owned();
                     scale_rows(weighted.view_mut(), &inverse[m]);
-                    product(alpha, weighted.t(), tiles[m], Start::Old, &mut scattered[m].view_mut());
+                    let mut scattered = matrix_mut(scattered[m].as_mut_slice(), dim);
+                    product(alpha, weighted.t(), tiles[m], Start::Old, &mut scattered);
                 }
             });
         });
@@ -191,7 +192,7 @@ pub(crate) fn cda_backward<T: Real>(
     let [r, d] = dq.each_mut().map(|dq| pieces(dq, heads, tokens, &parts));
     let tasks: Vec<_> = r.into_iter().zip(d).enumerate().collect();
     // Per task and modality what the rows of P_m give to all tokens, transposed: dK_m, dV_m, dV_o, `[3d, N]`.
-    let collected: Vec<[Array2<T>; 2]> = tasks
+    let collected: Vec<[Recycled<T>; 2]> = tasks
         .into_par_iter()
         .map(|(i, (dq_r, dq_d))| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
@@ -206,8 +207,9 @@ pub(crate) fn cda_backward<T: Real>(
         })
         .collect();
     let gather = |sum: &mut [T], m: usize, block: usize| {
-        let blocks: Vec<_> =
-            collected.iter().map(|sums| sums[m].slice(s![block * dim..(block + 1) * dim, ..])).collect();
+        let rows = s![block * dim..(block + 1) * dim, ..];
+        let sums = collected.iter().map(|sums| matrix_of(sums[m].as_slice(), 3 * dim));
+        let blocks: Vec<_> = sums.map(|sums| sums.slice_move(rows)).collect();
         add_collected(sum, heads, tokens, &blocks);
     };
     let mut m = 0;
@@ -237,10 +239,10 @@ fn backward_part<T: Real>(
     saved: [SavedHead<T>; 2],
     part: &std::ops::Range<usize>,
     [dq_r, dq_d]: [&mut [T]; 2],
-) -> [Array2<T>; 2] {
+) -> [Recycled<T>; 2] {
     let CdaSizes { tokens: n, dim, .. } = *z;
     let (one, alpha, rest, scale) = (T::one(), T::of(z.alpha), T::of(1.0 - z.alpha), T::of(z.scale));
-    let mut collected = [(); 2].map(|()| Array2::zeros((3 * dim, n)));
+    let mut collected = [(); 2].map(|()| Recycled::new(zeros(3 * dim * n)));
     // [V_m | G_m | V_o]: what dP_m is a product with.
     let right = [0, 1].map(|m| concatenate![Axis(1), x[m].v, saved[m].d_u, x[1 - m].v]);
     let (map_len, right_len) = (map_scratch::<T>(dim, n), packed_len::<T>(3 * dim, n));
@@ -278,7 +280,8 @@ fn backward_part<T: Real>(
                     let ds = matrix_of(dp, size);
                     let mut dq = matrix_mut(&mut dq[local.start * dim..local.end * dim], size);
                     product(scale, ds, x[m].k, Start::Zero, &mut dq);
-                    let (mut dk, mut dv) = collected[m].view_mut().split_at(Axis(0), dim);
+                    let collected = matrix_mut(collected[m].as_mut_slice(), 3 * dim);
+                    let (mut dk, mut dv) = collected.split_at(Axis(0), dim);
                     product(scale, x[m].q.slice(s![rows.clone(), ..]).t(), ds, Start::Old, &mut dk);
                     let to_values = concatenate![Axis(1), d_o[m], g];
                     product(one, to_values.t(), p[m], Start::Old, &mut dv);

@@ -10,10 +10,10 @@ use super::kernel::{Kernel, Tile, with_scratch};
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
 
-/// Rows of A in a block; a multiple of every kernel's rows.
+/// Rows of A in a block at most; a multiple of every kernel's rows.
 const MC: usize = 168;
-/// Depth of a block: a micro-panel of A takes 14·KC·4 = 21 KiB.
-const KC: usize = 384;
+/// Depth of a block at most: a micro-panel of A takes 14·KC·4 = 22 KiB.
+const KC: usize = 400;
 /// Columns of B in a block; a multiple of every kernel's columns.
 const NC: usize = 256;
 
@@ -65,19 +65,58 @@ pub(crate) fn pack_panel<T: Real>(b: ArrayView2<T>, i: usize, panel: &mut [T]) {
 /// Copies `[k, width]` to rows of `cols`: the layout of both operands' panels (A's are those of its transpose).
 fn copy_panel<T: Real>(part: ArrayView2<T>, panel: &mut [T], cols: usize) {
     if part.strides()[1] == 1 {
-        for (to, from) in panel.chunks_exact_mut(cols).zip(part.rows()) {
-            let from = from.to_slice().expect("unit stride");
-            to[..from.len()].copy_from_slice(from);
-        }
-        return;
+        // The widths of whole panels are known when this is compiled, which spares a call for each row.
+        return match part.dim().1 {
+            32 => copy_rows::<T, 32>(part, panel, cols),
+            16 => copy_rows::<T, 16>(part, panel, cols),
+            8 => copy_rows::<T, 8>(part, panel, cols),
+            _ => copy_rows_of_any_width(part, panel, cols),
+        };
     }
     // Columns are contiguous: sixteen rows at a time, so that the written lines stay in the cache.
     for (block, to) in part.axis_chunks_iter(Axis(0), 16).zip(panel.chunks_mut(16 * cols)) {
-        for (j, column) in block.columns().into_iter().enumerate() {
-            match column.to_slice() {
-                Some(column) => to[j..].iter_mut().step_by(cols).zip(column).for_each(|(to, &x)| *to = x),
-                None => to[j..].iter_mut().step_by(cols).zip(column).for_each(|(to, &x)| *to = x),
+        for (j, group) in block.axis_chunks_iter(Axis(1), 4).enumerate() {
+            turn_columns(group, &mut to[4 * j..], cols);
+        }
+    }
+}
+
+fn copy_rows<T: Real, const WIDTH: usize>(part: ArrayView2<T>, panel: &mut [T], cols: usize) {
+    for (to, from) in panel.chunks_exact_mut(cols).zip(part.rows()) {
+        let from = from.to_slice().expect("unit stride");
+        *to.first_chunk_mut::<WIDTH>().expect("wide enough") = *from.first_chunk().expect("WIDTH columns");
+    }
+}
+
+fn copy_rows_of_any_width<T: Real>(part: ArrayView2<T>, panel: &mut [T], cols: usize) {
+    for (to, from) in panel.chunks_exact_mut(cols).zip(part.rows()) {
+        let from = from.to_slice().expect("unit stride");
+        to[..from.len()].copy_from_slice(from);
+    }
+}
+
+/// Up to four columns of x to places `cols` apart, four by four elements at a time where they are contiguous.
+fn turn_columns<T: Real>(x: ArrayView2<T>, to: &mut [T], cols: usize) {
+    let k = x.dim().0;
+    let columns =
+        [0, 1, 2, 3].map(|j| (j < x.dim().1).then(|| x.index_axis_move(Axis(1), j).to_slice()).flatten());
+    let mut done = 0;
+    if let [Some(a), Some(b), Some(c), Some(d)] = columns {
+        let (a, _) = a.as_chunks::<4>();
+        let (b, _) = b.as_chunks::<4>();
+        let (c, _) = c.as_chunks::<4>();
+        let (d, _) = d.as_chunks::<4>();
+        for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+            for i in 0..4 {
+                let row = &mut to[(done + i) * cols..];
+                *row.first_chunk_mut::<4>().expect("four columns") = [a[i], b[i], c[i], d[i]];
             }
+            done += 4;
+        }
+    }
+    for p in done..k {
+        for j in 0..x.dim().1 {
+            to[p * cols + j] = x[[p, j]];
         }
     }
 }
@@ -182,12 +221,14 @@ pub(crate) fn packed_product<T: Real>(
     }
     let kernel = T::kernel();
     let pack = k > 0 && n > 2 * kernel.cols && in_one_set(&a);
-    let depths = (0..k.max(1)).step_by(KC);
-    let spare = if pack { m.min(MC).next_multiple_of(kernel.rows) * k.min(KC) } else { 0 };
+    // Blocks of even size: a short last one would do as much loading and storing for less arithmetic.
+    let depth = k.div_ceil(k.div_ceil(KC).max(1)).max(1);
+    let height = m.div_ceil(m.div_ceil(MC)).next_multiple_of(kernel.rows);
+    let spare = if pack { height * depth } else { 0 };
     with_scratch(spare, |block| {
-        for (a, mut c) in a.axis_chunks_iter(Axis(0), MC).zip(c.axis_chunks_iter_mut(Axis(0), MC)) {
-            for p in depths.clone() {
-                let a = a.slice(ndarray::s![.., p..(p + KC).min(k)]);
+        for (a, mut c) in a.axis_chunks_iter(Axis(0), height).zip(c.axis_chunks_iter_mut(Axis(0), height)) {
+            for p in (0..k.max(1)).step_by(depth) {
+                let a = a.slice(ndarray::s![.., p..(p + depth).min(k)]);
                 if pack {
                     pack_rows(a, block, kernel.rows);
                 }

@@ -27,7 +27,7 @@ use super::attention::{
 use super::gemm::{Start, packed_len, packed_product, product, with_scratch};
 use super::recycle::{Recycled, stale, zeros};
 use crate::real::Real;
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 /// Sizes and α.
@@ -120,7 +120,7 @@ fn forward_part<T: Real>(
     let (alpha, rest) = (T::of(z.alpha), T::of(1.0 - z.alpha));
     let mut scattered = [(); 2].map(|()| Recycled::new(zeros(dim * n)));
     // [V_m | V_o]: P_m meets both.
-    let values = [0, 1].map(|m| concatenate![Axis(1), x[m].v, x[1 - m].v]);
+    let values = [0, 1].map(|m| beside(&[x[m].v, x[1 - m].v]));
     with_scratch(2 * map_scratch::<T>(dim, n), |scratch| {
         let (scratch_r, scratch_d) = scratch.split_at_mut(map_scratch::<T>(dim, n));
         let map = |m: usize, scratch| Map::new(x[m].q, x[m].k, T::of(z.scale), scratch);
@@ -162,6 +162,17 @@ fn forward_part<T: Real>(
         });
     });
     scattered
+}
+
+/// Matrices of as many rows side by side, row by row (`ndarray::concatenate` would lay them out column by column).
+fn beside<T: Real>(parts: &[ArrayView2<T>]) -> Array2<T> {
+    let mut all = Array2::zeros((parts[0].nrows(), parts.iter().map(|part| part.ncols()).sum()));
+    let mut first = 0;
+    for part in parts {
+        all.slice_mut(s![.., first..first + part.ncols()]).assign(part);
+        first += part.ncols();
+    }
+    all
 }
 
 /// Gradients of Q, K and V of one modality, `[heads, N, d]` each.
@@ -244,7 +255,7 @@ fn backward_part<T: Real>(
     let (one, alpha, rest, scale) = (T::one(), T::of(z.alpha), T::of(1.0 - z.alpha), T::of(z.scale));
     let mut collected = [(); 2].map(|()| Recycled::new(zeros(3 * dim * n)));
     // [V_m | G_m | V_o]: what dP_m is a product with.
-    let right = [0, 1].map(|m| concatenate![Axis(1), x[m].v, saved[m].d_u, x[1 - m].v]);
+    let right = [0, 1].map(|m| beside(&[x[m].v, saved[m].d_u, x[1 - m].v]));
     let (map_len, right_len) = (map_scratch::<T>(dim, n), packed_len::<T>(3 * dim, n));
     with_scratch(2 * (map_len + right_len), |scratch| {
         let (for_maps, for_right) = scratch.split_at_mut(2 * map_len);
@@ -274,7 +285,7 @@ fn backward_part<T: Real>(
                 for (m, dq) in [&mut *dq_r, &mut *dq_d].into_iter().enumerate() {
                     let (spread, g) = (of_rows(saved[1 - m].o, alpha), of_rows(saved[m].d_u, rest));
                     // dP_m = [dO_m | α·O_o | (1−α)·G_m]·[V_m | G_m | V_o]ᵀ
-                    let left = concatenate![Axis(1), d_o[m], spread, g];
+                    let left = beside(&[d_o[m].view(), spread.view(), g.view()]);
                     packed_product(one, left.view(), &right[m], Start::Zero, &mut matrix_mut(dp, size));
                     score_gradient(p[m].to_slice().expect("contiguous"), dp, n);
                     let ds = matrix_of(dp, size);
@@ -283,7 +294,7 @@ fn backward_part<T: Real>(
                     let collected = matrix_mut(collected[m].as_mut_slice(), 3 * dim);
                     let (mut dk, mut dv) = collected.split_at(Axis(0), dim);
                     product(scale, x[m].q.slice(s![rows.clone(), ..]).t(), ds, Start::Old, &mut dk);
-                    let to_values = concatenate![Axis(1), d_o[m], g];
+                    let to_values = beside(&[d_o[m].view(), g.view()]);
                     product(one, to_values.t(), p[m], Start::Old, &mut dv);
                 }
             });

@@ -28,12 +28,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-BLOCKS = [(4, 196, 384, 6), (2, 784, 256, 8), (1, 1600, 256, 8)]
+# Batch, tokens, channels, heads, and the PyTorch/ours to reach: as released, and with its products re-associated.
+BLOCKS = [(4, 196, 384, 6, 1.4, 1.2), (2, 784, 256, 8, 6.0, 1.3), (1, 1600, 256, 8, 14.0, 1.5)]
 LONG = [3136, 12544]
 NETWORKS = [("demo", 16, 96), ("mutualformer-resnet50", 2, 256), ("mutualformer-mobilenetv2", 2, 256)]
 
-# PyTorch/ours that each kind of row is to reach.
+# PyTorch/ours to reach where nothing else is said, and for the slowest of several products or convolutions.
 TARGET = 1.0
+TARGET_PRODUCT = 0.9
+TARGET_WORST = 0.7
 
 
 class Bench:
@@ -108,7 +111,7 @@ def peak(reports):
 def blocks(bench):
     """The released block, and PyTorch's with other products, forward and backward."""
     rows = []
-    for batch, tokens, dim, heads in BLOCKS:
+    for batch, tokens, dim, heads, *targets in BLOCKS:
         sizes = {"batch": batch, "tokens": tokens, "dim": dim, "heads": heads, "repeat": 5 if tokens < 1000 else 2}
         reports = bench.in_turn({
             "ours": bench.ours("block", **sizes),
@@ -116,11 +119,11 @@ def blocks(bench):
             "re-associated": bench.theirs("block", **sizes, reassociated=True),
         })
         ours = reports["ours"]
-        for kind in ["as released", "re-associated"]:
+        for kind, target in zip(["as released", "re-associated"], targets):
             theirs = reports[kind]
             peaks = (peak(theirs), median(theirs, lambda report: report["start_mb"]), peak(ours))
             name = f"block B{batch} N{tokens} C{dim} H{heads}, PyTorch {kind}"
-            rows.append(row(name, values(theirs, both_ways), values(ours, both_ways), peaks))
+            rows.append(row(name, values(theirs, both_ways), values(ours, both_ways), peaks, target))
     return rows
 
 
@@ -145,7 +148,8 @@ def gemm(bench):
         )
         rates = [2e-6 * math.prod(sizes) / statistics.median(side) for side in (theirs, ours)]
         name = "{} x ({} x {} x {})".format(*sizes)
-        rows.append(row(f"product {name}: {rates[0]:.0f} / {rates[1]:.0f} GFLOP/s", theirs, ours))
+        name = f"product {name}: {rates[0]:.0f} / {rates[1]:.0f} GFLOP/s"
+        rows.append(row(name, theirs, ours, target=TARGET_PRODUCT))
     means = {
         key: math.exp(statistics.fmean(math.log(line[key]) for line in rows)) for key in ("ratio", "least_ratio")
     }
@@ -178,7 +182,7 @@ def convolutions(bench, net, batch):
     worst = min(shapes, key=lambda line: line["ratio"])
     title = f"convolutions of {net}, 256 px, batch {batch}"
     total = row(f"{title}: all", values(reports["theirs"], both_ways), values(reports["ours"], both_ways))
-    return [total, {**worst, "work": f"{title}: worst, {worst['work']}"}], (title, shapes)
+    return [total, {**worst, "work": f"{title}: worst, {worst['work']}", "target": TARGET_WORST}], (title, shapes)
 
 
 def trunk(bench):
@@ -192,8 +196,10 @@ def detectors(bench):
     rows = []
     for name, batch, size in NETWORKS:
         options = {"config": name, "batch": batch, "size": size, "repeat": 3}
-        adamw = ["--set", "train.optimizer=adamw", "--set", "train.weight_decay=0.05"]
-        ours, theirs = bench.ours("sod", **options) + adamw, bench.theirs("sod", **options)
+        # What PyTorch's side does: AdamW, and every activation kept.
+        same = ["train.optimizer=adamw", "train.weight_decay=0.05", "train.checkpointing=false"]
+        ours = bench.ours("sod", **options) + [part for setting in same for part in ("--set", setting)]
+        theirs = bench.theirs("sod", **options)
         reports = bench.in_turn({"ours": ours, "theirs": theirs})
         if reports["ours"] and reports["theirs"]:
             counts = [reports[side][0]["parameters"] for side in ("ours", "theirs")]

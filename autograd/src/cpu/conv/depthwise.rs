@@ -1,49 +1,116 @@
-//! Depthwise convolution: every channel with its own kernel. No columns: each kernel position is one shifted multiply-add,
-//! over the whole padded plane at stride 1, over a row otherwise.
+//! Depthwise convolution: every channel with its own kernel, no columns.
+//!
+//! A plane with its padding is cut into *phases*: phase (a, b) has the pixels of rows a, a + s, a + 2s, … and columns b, b + s,
+//! … for stride s. Within a phase a kernel position is a shift of the whole plane: the output pixel that stands at place i
+//! meets the pixel at place i + shift. So each kernel position is one long multiply-add instead of one for every short row:
+//!
+//! ```text
+//! y[i]  = Σ w[tap]·x[i + shift[tap]]      dx[i + shift[tap]] += w[tap]·dy[i]      dw[tap] = Σ dy[i]·x[i + shift[tap]]
+//! ```
+//!
+//! Places between the end of a row and the start of the next are computed too; they are dropped from y and zero in dy.
 
 use crate::cpu::gemm::with_scratch;
 use crate::cpu::lanes;
-use crate::cpu::recycle::zeros;
+use crate::cpu::recycle::{stale, zeros};
 use crate::cpu::simd::{Kernel, widest};
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Planes of a task at least.
 const MIN_PLANES: usize = 4;
 
-/// One kernel position meeting one output row: `y[ox] += w·x[start + ox·step]` for ox in a range.
-struct Meeting {
-    tap: usize,
-    /// Output pixels within the plane.
-    out: Range<usize>,
-    /// Input pixel of the first.
-    source: usize,
+/// How a plane is laid out in phases.
+struct Phases {
+    stride: [usize; 2],
+    padding: [usize; 2],
+    /// Input width and output width.
+    widths: [usize; 2],
+    /// Height and width of a phase.
+    phase: [usize; 2],
+    /// From an output pixel's place to what a kernel position meets.
+    shifts: Vec<usize>,
+    /// Places from the first output pixel to the last.
+    span: usize,
 }
 
-/// All meetings of a plane, row by row; they serve every plane.
-fn meetings(g: &Conv2dGeometry) -> Vec<Meeting> {
-    let [oh, ow] = g.output();
-    let [h, w] = g.input.map(|size| size as isize);
-    let [kh, kw] = g.kernel;
-    let mut all = Vec::new();
-    for oy in 0..oh {
-        for tap in 0..kh * kw {
-            let y = (oy * g.stride[0] + tap / kw * g.dilation[0]) as isize - g.padding[0] as isize;
-            let x = (tap % kw * g.dilation[1]) as isize - g.padding[1] as isize;
-            let step = g.stride[1] as isize;
-            let start = if x >= 0 { 0 } else { (-x + step - 1) / step };
-            let end = if x >= w { 0 } else { ((w - 1 - x) / step + 1).min(ow as isize) };
-            if (0..h).contains(&y) && start < end {
-                let out = oy * ow + start as usize..oy * ow + end as usize;
-                all.push(Meeting { tap, out, source: (y * w + x + start * step) as usize });
+impl Phases {
+    fn new(g: &Conv2dGeometry) -> Phases {
+        let ([oh, ow], [kh, kw]) = (g.output(), g.kernel);
+        let phase = [0, 1].map(|i| (g.input[i] + 2 * g.padding[i]).div_ceil(g.stride[i]));
+        let shift = |tap: usize| {
+            let [y, x] = [tap / kw * g.dilation[0], tap % kw * g.dilation[1]];
+            let number = y % g.stride[0] * g.stride[1] + x % g.stride[1];
+            (number * phase[0] + y / g.stride[0]) * phase[1] + x / g.stride[1]
+        };
+        Phases {
+            stride: g.stride,
+            padding: g.padding,
+            widths: [g.input[1], ow],
+            phase,
+            shifts: (0..kh * kw).map(shift).collect(),
+            span: (oh - 1) * phase[1] + ow,
+        }
+    }
+
+    /// Elements of all phases.
+    fn len(&self) -> usize {
+        self.stride[0] * self.stride[1] * self.phase[0] * self.phase[1]
+    }
+
+    /// Where input row `y`'s pixels of column phase `b` begin, and the first input column among them.
+    fn row(&self, y: usize, b: usize) -> (usize, usize) {
+        let y = y + self.padding[0];
+        let number = y % self.stride[0] * self.stride[1] + b;
+        // The first padded column of the phase that is not padding, x = b + j·s ≥ padding.
+        let j = self.padding[1].saturating_sub(b).div_ceil(self.stride[1]);
+        let place = (number * self.phase[0] + y / self.stride[0]) * self.phase[1] + j;
+        (place, b + j * self.stride[1] - self.padding[1])
+    }
+
+    /// A plane to its phases, zeros for the padding.
+    fn split<T: Real>(&self, x: &[T], phases: &mut [T]) {
+        phases.fill(T::zero());
+        for (y, row) in x.chunks_exact(self.widths[0]).enumerate() {
+            for b in 0..self.stride[1] {
+                let (place, first) = self.row(y, b);
+                if self.stride[1] == 1 {
+                    phases[place..place + row.len()].copy_from_slice(row);
+                    continue;
+                }
+                let pixels = row.iter().skip(first).step_by(self.stride[1]);
+                phases[place..].iter_mut().zip(pixels).for_each(|(to, &x)| *to = x);
             }
         }
     }
-    all
+
+    /// Phases back to a plane; what was collected on the padding is dropped.
+    fn join<T: Real>(&self, phases: &[T], x: &mut [T]) {
+        for (y, row) in x.chunks_exact_mut(self.widths[0]).enumerate() {
+            for b in 0..self.stride[1] {
+                let (place, first) = self.row(y, b);
+                if self.stride[1] == 1 {
+                    row.copy_from_slice(&phases[place..place + row.len()]);
+                    continue;
+                }
+                let pixels = row.iter_mut().skip(first).step_by(self.stride[1]);
+                pixels.zip(&phases[place..]).for_each(|(x, &from)| *x = from);
+            }
+        }
+    }
+
+    /// dy at the places of its pixels, zeros between them.
+    fn spread<T: Real>(&self, dy: &[T], places: &mut [T]) {
+        places.fill(T::zero());
+        let width = self.widths[1];
+        for (row, to) in dy.chunks_exact(width).zip(places.chunks_mut(self.phase[1])) {
+            to[..width].copy_from_slice(row);
+        }
+    }
 }
 
+/// Input pixels, output pixels and kernel positions of a plane.
 fn planes(g: &Conv2dGeometry) -> (usize, usize, usize) {
     let [oh, ow] = g.output();
     (g.input[0] * g.input[1], oh * ow, g.kernel[0] * g.kernel[1])
@@ -52,166 +119,24 @@ fn planes(g: &Conv2dGeometry) -> (usize, usize, usize) {
 /// y = x ⋆ w, plane by plane.
 pub(super) fn forward<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T]) -> Vec<T> {
     let (pixels_in, pixels_out, taps) = planes(g);
-    let meetings = meetings(g);
-    let mut y = zeros(g.batch * g.out_channels * pixels_out);
+    let phases = Phases::new(g);
+    let width = phases.widths[1];
+    let mut y = stale(g.batch * g.out_channels * pixels_out);
     y.par_chunks_exact_mut(pixels_out).with_min_len(MIN_PLANES).enumerate().for_each(|(i, y)| {
         let (x, w) = (&x[i * pixels_in..][..pixels_in], &w[i % g.groups * taps..][..taps]);
-        if g.stride == [1, 1] {
-            forward_padded(g, x, w, y);
-        } else {
-            widest(ForwardPlane { meetings: &meetings, step: g.stride[1], x, w, y });
-        }
+        with_scratch(phases.len() + phases.span, |scratch| {
+            let (xp, yp) = scratch.split_at_mut(phases.len());
+            phases.split(x, xp);
+            widest(ShiftedSum { x: xp, shifts: &phases.shifts, w, y: yp });
+            for (y, row) in y.chunks_exact_mut(width).zip(yp.chunks(phases.phase[1])) {
+                y.copy_from_slice(&row[..width]);
+            }
+        });
     });
     y
 }
 
-struct ForwardPlane<'a, T> {
-    meetings: &'a [Meeting],
-    step: usize,
-    x: &'a [T],
-    w: &'a [T],
-    y: &'a mut [T],
-}
-
-impl<T: Real> Kernel for ForwardPlane<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        for meeting in self.meetings {
-            let w = self.w[meeting.tap];
-            let x = self.x[meeting.source..].iter().step_by(self.step);
-            for (y, &x) in self.y[meeting.out.clone()].iter_mut().zip(x) {
-                *y += w * x;
-            }
-        }
-    }
-}
-
-/// dx: the same meetings the other way.
-pub(super) fn dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T> {
-    let (pixels_in, pixels_out, taps) = planes(g);
-    let reach = [0, 1].map(|i| g.dilation[i] * (g.kernel[i] - 1));
-    if g.stride == [1, 1] && (0..2).all(|i| g.padding[i] <= reach[i]) {
-        // A convolution with the kernel turned by 180°.
-        let padding = [0, 1].map(|i| reach[i] - g.padding[i]);
-        let turned: Vec<T> = w.chunks_exact(taps).flat_map(|kernel| kernel.iter().rev().copied()).collect();
-        return forward(&Conv2dGeometry { input: g.output(), padding, ..*g }, dy, &turned);
-    }
-    let meetings = meetings(g);
-    let mut dx = zeros(g.batch * g.in_channels * pixels_in);
-    dx.par_chunks_exact_mut(pixels_in).with_min_len(MIN_PLANES).enumerate().for_each(|(i, dx)| {
-        let (dy, w) = (&dy[i * pixels_out..][..pixels_out], &w[i % g.groups * taps..][..taps]);
-        widest(DxPlane { meetings: &meetings, step: g.stride[1], dy, w, dx });
-    });
-    dx
-}
-
-struct DxPlane<'a, T> {
-    meetings: &'a [Meeting],
-    step: usize,
-    dy: &'a [T],
-    w: &'a [T],
-    dx: &'a mut [T],
-}
-
-impl<T: Real> Kernel for DxPlane<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        for meeting in self.meetings {
-            let w = self.w[meeting.tap];
-            let dx = self.dx[meeting.source..].iter_mut().step_by(self.step);
-            for (dx, &dy) in dx.zip(&self.dy[meeting.out.clone()]) {
-                *dx += w * dy;
-            }
-        }
-    }
-}
-
-/// dw: every kernel position's product of dy with what it met, summed over the plane and the pictures.
-pub(super) fn dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T> {
-    let (pixels_in, pixels_out, taps) = planes(g);
-    let meetings = meetings(g);
-    let mut dw = zeros(g.out_channels * taps);
-    dw.par_chunks_exact_mut(taps).with_min_len(MIN_PLANES).enumerate().for_each(|(c, dw)| {
-        for i in (0..g.batch).map(|b| b * g.groups + c) {
-            let (x, dy) = (&x[i * pixels_in..][..pixels_in], &dy[i * pixels_out..][..pixels_out]);
-            if g.stride == [1, 1] {
-                dw_padded(g, x, dy, dw);
-            } else {
-                widest(DwPlane { meetings: &meetings, step: g.stride[1], x, dy, dw });
-            }
-        }
-    });
-    dw
-}
-
-struct DwPlane<'a, T> {
-    meetings: &'a [Meeting],
-    step: usize,
-    x: &'a [T],
-    dy: &'a [T],
-    dw: &'a mut [T],
-}
-
-impl<T: Real> Kernel for DwPlane<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        for meeting in self.meetings {
-            let x = self.x[meeting.source..].iter().step_by(self.step);
-            let mut sum = T::zero();
-            for (&dy, &x) in self.dy[meeting.out.clone()].iter().zip(x) {
-                sum += dy * x;
-            }
-            self.dw[meeting.tap] += sum;
-        }
-    }
-}
-
-/// A plane with its padding at stride 1, where a kernel position is a shift of the whole plane: pixel (y, x) of the output
-/// stands at y·width + x, and meets the input `shifts[tap]` further on. Positions between a row's end and the next row's
-/// start are computed too and dropped; short rows cost less that way than one loop for each of them.
-struct Padded {
-    width: usize,
-    /// Elements of the padded input.
-    len: usize,
-    shifts: Vec<usize>,
-    /// Positions from the first output pixel to the last.
-    span: usize,
-}
-
-fn padded(g: &Conv2dGeometry) -> Padded {
-    let [oh, ow] = g.output();
-    let width = g.input[1] + 2 * g.padding[1];
-    let [kh, kw] = g.kernel;
-    let shifts =
-        (0..kh * kw).map(|tap| tap / kw * g.dilation[0] * width + tap % kw * g.dilation[1]).collect();
-    Padded { width, len: (g.input[0] + 2 * g.padding[0]) * width, shifts, span: (oh - 1) * width + ow }
-}
-
-/// Copies rows of `from_width` into rows of `to_width` from position `first` on, zeros elsewhere.
-fn spread_rows<T: Real>(from: &[T], from_width: usize, to: &mut [T], to_width: usize, first: usize) {
-    to.fill(T::zero());
-    for (row, to) in from.chunks_exact(from_width).zip(to[first..].chunks_mut(to_width)) {
-        to[..from_width].copy_from_slice(row);
-    }
-}
-
-fn forward_padded<T: Real>(g: &Conv2dGeometry, x: &[T], w: &[T], y: &mut [T]) {
-    let p = padded(g);
-    let [_, ow] = g.output();
-    with_scratch(p.len + p.span, |scratch| {
-        let (xp, yp) = scratch.split_at_mut(p.len);
-        spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
-        widest(ShiftedSum { x: xp, shifts: &p.shifts, w, y: yp });
-        for (y, row) in y.chunks_exact_mut(ow).zip(yp.chunks(p.width)) {
-            y.copy_from_slice(&row[..ow]);
-        }
-    });
-}
-
-/// y[i] = Σ w[tap]·x[i + shift[tap]], a piece at a time that stays in the nearest cache.
+/// A piece of y at a time that stays in the nearest cache.
 struct ShiftedSum<'a, T> {
     x: &'a [T],
     shifts: &'a [usize],
@@ -234,18 +159,61 @@ impl<T: Real> Kernel for ShiftedSum<'_, T> {
     }
 }
 
-fn dw_padded<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
-    let p = padded(g);
-    let [_, ow] = g.output();
-    with_scratch(p.len + p.span, |scratch| {
-        let (xp, dyp) = scratch.split_at_mut(p.len);
-        spread_rows(x, g.input[1], xp, p.width, g.padding[0] * p.width + g.padding[1]);
-        spread_rows(dy, ow, dyp, p.width, 0);
-        widest(ShiftedDots { x: xp, shifts: &p.shifts, dy: dyp, dw });
+/// dx, plane by plane.
+pub(super) fn dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T> {
+    let (pixels_in, pixels_out, taps) = planes(g);
+    let phases = Phases::new(g);
+    let mut dx = stale(g.batch * g.in_channels * pixels_in);
+    dx.par_chunks_exact_mut(pixels_in).with_min_len(MIN_PLANES).enumerate().for_each(|(i, dx)| {
+        let (dy, w) = (&dy[i * pixels_out..][..pixels_out], &w[i % g.groups * taps..][..taps]);
+        with_scratch(phases.len() + phases.span, |scratch| {
+            let (dxp, dyp) = scratch.split_at_mut(phases.len());
+            phases.spread(dy, dyp);
+            dxp.fill(T::zero());
+            widest(ShiftedAdd { dx: dxp, shifts: &phases.shifts, w, dy: dyp });
+            phases.join(dxp, dx);
+        });
     });
+    dx
 }
 
-/// dw[tap] += Σ dy[i]·x[i + shift[tap]].
+struct ShiftedAdd<'a, T> {
+    dx: &'a mut [T],
+    shifts: &'a [usize],
+    w: &'a [T],
+    dy: &'a [T],
+}
+
+impl<T: Real> Kernel for ShiftedAdd<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        for (&shift, &w) in self.shifts.iter().zip(self.w) {
+            for (dx, &dy) in self.dx[shift..].iter_mut().zip(self.dy) {
+                *dx += w * dy;
+            }
+        }
+    }
+}
+
+/// dw, summed over the plane, then over the pictures.
+pub(super) fn dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T> {
+    let (pixels_in, pixels_out, taps) = planes(g);
+    let phases = Phases::new(g);
+    let mut dw = zeros(g.out_channels * taps);
+    dw.par_chunks_exact_mut(taps).with_min_len(MIN_PLANES).enumerate().for_each(|(c, dw)| {
+        with_scratch(phases.len() + phases.span, |scratch| {
+            let (xp, dyp) = scratch.split_at_mut(phases.len());
+            for i in (0..g.batch).map(|b| b * g.groups + c) {
+                phases.split(&x[i * pixels_in..][..pixels_in], xp);
+                phases.spread(&dy[i * pixels_out..][..pixels_out], dyp);
+                widest(ShiftedDots { x: xp, shifts: &phases.shifts, dy: dyp, dw });
+            }
+        });
+    });
+    dw
+}
+
 struct ShiftedDots<'a, T> {
     x: &'a [T],
     shifts: &'a [usize],

@@ -1,7 +1,8 @@
-//! Parity with PyTorch: every recorded case, values, gradients and optimiser losses, in both types.
+//! Parity with PyTorch: every recorded case, values, gradients and optimiser losses, in both types and on both paths.
 
 use autograd::Real;
 use autograd::checkpoint::TensorFile;
+use cda::Path as How;
 use std::path::{Path, PathBuf};
 use train::replay::replay;
 
@@ -21,9 +22,9 @@ fn cases(folder: &str) -> Vec<PathBuf> {
 }
 
 /// Replays a case in `T` and compares everything it writes; prints the worst difference by name.
-fn compare<T: Real>(path: &Path, tolerance: &Tolerance) {
+fn compare<T: Real>(path: &Path, how: How, tolerance: &Tolerance) {
     let case = TensorFile::read(path).unwrap();
-    let ours = replay::<T>(&case).unwrap();
+    let ours = replay::<T>(&case, how).unwrap();
     let is_result = |name: &str| {
         ["y", "loss", "adamw.losses", "o_r", "o_d", "u_rd", "u_dr"].contains(&name)
             || name.starts_with("grad.")
@@ -56,7 +57,7 @@ fn compare<T: Real>(path: &Path, tolerance: &Tolerance) {
     }
     assert!(compared >= 10, "{}: only {compared} tensors were compared", path.display());
     println!(
-        "{:<40} {compared:>3} tensors, worst {:.1e} ({})",
+        "{:<40} {how:?} {compared:>3} tensors, worst {:.1e} ({})",
         path.file_stem().unwrap().display(),
         worst.0,
         worst.1
@@ -66,26 +67,31 @@ fn compare<T: Real>(path: &Path, tolerance: &Tolerance) {
 const F64: Tolerance = Tolerance { values: 1e-10, gradients: 1e-10 };
 const F32: Tolerance = Tolerance { values: 1e-5, gradients: 1e-4 };
 
+/// All cases of a folder, on both paths.
+fn compare_all<T: Real>(folder: &str, count: usize, tolerance: &Tolerance) {
+    let cases = cases(folder);
+    assert_eq!(cases.len(), count);
+    for how in [How::Plain, How::Fast] {
+        cases.iter().for_each(|case| compare::<T>(case, how, tolerance));
+    }
+}
+
 #[test]
 fn cda_cases_in_f64() {
-    let cases = cases("cda");
-    assert_eq!(cases.len(), 10);
-    cases.iter().for_each(|case| compare::<f64>(case, &F64));
+    compare_all::<f64>("cda", 10, &F64);
 }
 
 #[test]
 fn cda_cases_in_f32() {
-    cases("cda").iter().for_each(|case| compare::<f32>(case, &F32));
+    compare_all::<f32>("cda", 10, &F32);
 }
 
 #[test]
 fn block_cases_in_f64() {
-    let cases = cases("block");
-    assert_eq!(cases.len(), 6);
-    cases.iter().for_each(|case| compare::<f64>(case, &F64));
+    compare_all::<f64>("block", 6, &F64);
 }
 
 #[test]
 fn block_cases_in_f32() {
-    cases("block").iter().for_each(|case| compare::<f32>(case, &F32));
+    compare_all::<f32>("block", 6, &F32);
 }

@@ -131,9 +131,8 @@ fn read(path: &Path) -> String {
     text.split("#[cfg(test)]").next().expect("split yields at least one piece").to_owned()
 }
 
-/// Names of ops in a source text: the string literals that come first in calls of `record`, or of a function that
-/// takes `name: &'static str` and passes it on. Any other first argument of `record` is an error, for this scan would
-/// miss it.
+/// Names of ops in a source text: the string literals that come first in calls of `record`, `record_many`, or a function
+/// that takes `name: &'static str` and passes it on. Any other first argument is an error, for this scan would miss it.
 fn names_in(source: &str) -> Vec<String> {
     let helpers = source.split("fn ").skip(1).filter(|function| {
         let signature = function.split('{').next().expect("split yields at least one piece");
@@ -141,7 +140,7 @@ fn names_in(source: &str) -> Vec<String> {
     });
     let helpers: BTreeSet<&str> = helpers.map(identifier).collect();
     let mut names = Vec::new();
-    for function in helpers.iter().copied().chain(["record"]) {
+    for function in helpers.iter().copied().chain(["record", "record_many"]) {
         for argument in calls(source, function) {
             match argument.strip_prefix('"') {
                 Some(literal) => names.push(literal.split('"').next().expect("a literal ends").to_owned()),

@@ -41,6 +41,7 @@ fn check_folder(path: &Path, format: DepthFormat) -> Result<()> {
 
 fn check_config(path: &Path) -> Result<()> {
     let config = Config::load(path, &[])?;
+    config.remark().iter().for_each(|remark| println!("{remark}"));
     for (part, sources) in
         [("train", &config.data.train), ("validation", &config.data.validation), ("test", &config.data.test)]
     {

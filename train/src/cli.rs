@@ -93,7 +93,7 @@ enum Command {
         /// Type to compute in (default: the file's)
         #[arg(long, value_name = "TYPE")]
         dtype: Option<DtypeArg>,
-        /// How CDA is computed
+        /// How attention and CDA are computed: with matrices or without; the results agree up to rounding
         #[arg(long, default_value = "auto")]
         path: PathArg,
         /// Where to compute; this version knows the cpu only
@@ -259,9 +259,9 @@ pub fn main() -> Result<()> {
             println!("{}: {stats}", out.display());
             Ok(())
         }
-        Command::Replay { case, out, dtype, path: _, device } => {
+        Command::Replay { case, out, dtype, path, device } => {
             on_cpu(&device)?;
-            replay_file(&case, &out, dtype)
+            replay_file(&case, &out, dtype, path)
         }
         Command::Bench { what } => what.run(),
     }
@@ -333,6 +333,7 @@ fn train(args: TrainArgs) -> Result<()> {
         let out = args.out.unwrap_or_else(|| Path::new("runs").join(stem));
         Trainer::new(&config, RunFolder::create(&out)?, args.steps)?
     };
+    trainer.detector().config.remark().iter().for_each(|remark| eprintln!("{remark}"));
     let out = trainer.folder().to_owned();
     match trainer.train(stop_on_ctrl_c()?.as_ref())? {
         Outcome::Finished(_, summary) => {
@@ -385,15 +386,15 @@ fn synth(args: &SynthArgs) -> Result<()> {
     Ok(())
 }
 
-fn replay_file(case: &Path, out: &Path, dtype: Option<DtypeArg>) -> Result<()> {
+fn replay_file(case: &Path, out: &Path, dtype: Option<DtypeArg>, path: PathArg) -> Result<()> {
     let asked = dtype.map(|dtype| match dtype {
         DtypeArg::F32 => Dtype::F32,
         DtypeArg::F64 => Dtype::F64,
     });
     let file = TensorFile::read(case)?;
     let result = match replay::dtype_of(&file, asked) {
-        Dtype::F32 => replay::replay::<f32>(&file),
-        Dtype::F64 => replay::replay::<f64>(&file),
+        Dtype::F32 => replay::replay::<f32>(&file, path.path()),
+        Dtype::F64 => replay::replay::<f64>(&file, path.path()),
     };
     result.with_context(|| format!("in {}", case.display()))?.write(out)?;
     Ok(())

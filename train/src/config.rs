@@ -166,6 +166,14 @@ impl Config {
         Ok(config)
     }
 
+    /// What a run does otherwise than its configuration may suggest.
+    pub fn remark(&self) -> Option<String> {
+        let (drop, path) = (self.model.attn_drop(), self.model.path());
+        (drop > 0.0 && path != cda::Path::Plain).then(|| {
+            format!("model.attn_drop = {drop} needs the N x N maps: training takes the plain path, which is slower")
+        })
+    }
+
     /// As TOML, complete.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration is plain data")
@@ -276,6 +284,18 @@ mod tests {
         assert_eq!(fusion.kind, cda::FusionKind::CaCda);
     }
 
+    #[test]
+    fn dropout_on_the_maps_is_remarked_unless_the_plain_path_was_asked_for() {
+        let text = Config::built_in("demo").unwrap();
+        let remark = |changes: &[&str]| {
+            let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
+            Config::parse(text, &changes).unwrap().remark()
+        };
+        assert_eq!(remark(&[]), None);
+        assert_eq!(remark(&["model.attn_drop=0.1", "model.path=plain"]), None);
+        assert!(remark(&["model.attn_drop=0.1", "model.path=fast"]).unwrap().contains("the plain path"));
+    }
+
     fn assert_named(configuration: &str, change: &str, expected: &str) {
         let text = Config::built_in(configuration).unwrap();
         let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
@@ -289,6 +309,7 @@ mod tests {
             ("model.cda.alpha=1.5", "alpha"),
             ("data.size=50", "divisible by 16"),
             ("model.cda.steps=0", "steps"),
+            ("model.path=quick", "quick"),
             ("nothing.here=1", "no section"),
         ] {
             assert_named("demo", change, expected);

@@ -8,8 +8,7 @@ use autograd::checkpoint::{HostTensor, LoadMode, TensorFile};
 use autograd::optim::Optimizer;
 use autograd::{Ctx, Dtype, ParamKind, Params, Real, Tape, Tensor, Var};
 use cda::{
-    Affinity, BlockConfig, CdaConfig, Fusion, FusionKind, MutualFormerBlock, Preset, Qkv, Start,
-    cross_diffusion_attention,
+    Affinity, BlockConfig, CdaConfig, Fusion, FusionKind, MutualFormerBlock, Path, Preset, Qkv, Start,
 };
 
 /// The type a case is computed in: the asked one, or that of its tensors.
@@ -18,11 +17,11 @@ pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>) -> Dtype {
     asked.unwrap_or(if case.tensors.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 })
 }
 
-/// Runs a case of either kind in type `T`.
-pub fn replay<T: Real>(case: &TensorFile) -> Result<TensorFile> {
+/// Runs a case of either kind in type `T`, on the path asked for.
+pub fn replay<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
     match metadata(case, "kind") {
-        Some("cda") => replay_cda::<T>(case),
-        Some("mutualformer-block") => replay_block::<T>(case),
+        Some("cda") => replay_cda::<T>(case, path),
+        Some("mutualformer-block") => replay_block::<T>(case, path),
         Some(kind) => bail!("unknown kind of case {kind:?}; known are \"cda\" and \"mutualformer-block\""),
         None => bail!(
             "the file's metadata names no \"kind\": this is not a case (format: tests/fixtures/goldens)"
@@ -31,9 +30,9 @@ pub fn replay<T: Real>(case: &TensorFile) -> Result<TensorFile> {
 }
 
 /// Outputs o_r, o_d, u_rd, u_dr and the gradients of Σ output·cotangent with respect to the six inputs.
-fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
-    let config = diffusion_of(case)?;
-    config.validate()?;
+fn replay_cda<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
+    let fusion = Fusion { kind: FusionKind::Cda, cda: diffusion_of(case)? };
+    fusion.validate()?;
     let tape = Tape::<T>::new();
     let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(tensor(case, name)?)) };
     let modality = |m: &str| -> Result<Qkv<T>> {
@@ -41,7 +40,10 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
     };
     let (r, d) = (modality("r")?, modality("d")?);
     ensure!(r.q.shape().len() == 4, "q_r has shape {:?}, not [B, H, N, d]", r.q.shape());
-    let mixed = cross_diffusion_attention(&r, &d, &config, Var::clone);
+    let mixed = match path.resolve::<T>(&fusion, r.q.size(2), r.q.size(3), false) {
+        Path::Fast => fusion.mix_matrix_free(&r, &d),
+        _ => fusion.mix(&r, &d, Var::clone),
+    };
 
     let mut out = TensorFile::default();
     let mut loss: Option<Var<T>> = None;
@@ -63,7 +65,7 @@ fn replay_cda<T: Real>(case: &TensorFile) -> Result<TensorFile> {
 }
 
 /// y, the loss, all gradients, and ten AdamW losses of one block.
-fn replay_block<T: Real>(case: &TensorFile) -> Result<TensorFile> {
+fn replay_block<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
     let (x, x_rd, target): (Tensor<T>, Tensor<T>, Tensor<T>) =
         (tensor(case, "x")?, tensor(case, "x_rd")?, tensor(case, "target")?);
     let config = BlockConfig {
@@ -72,6 +74,7 @@ fn replay_block<T: Real>(case: &TensorFile) -> Result<TensorFile> {
         joint_norm: flag(case, "joint_norm", true)?,
         third_branch: flag(case, "third_branch", true)?,
         fusion: Fusion { kind: FusionKind::Cda, cda: diffusion_of(case)? },
+        path,
         ..BlockConfig::new(x_rd.size(-1), number(case, "num_heads")? as usize)
     };
     let (mut params, block) = Params::<T>::build(0, |scope| MutualFormerBlock::new(scope, config));

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn recycling_never_holds_more_than_tensors_once_did() {
         let mut pool = Pool::<f32>::new();
-        let first: Vec<Vec<f32>> = [100, 200, 300].map(|size| Vec::with_capacity(size)).into();
+        let first: Vec<Vec<f32>> = [100, 200, 300].map(Vec::with_capacity).into();
         first.iter().for_each(|buffer| assert!(pool.enter(buffer.capacity()).is_empty()));
         first.into_iter().for_each(|buffer| assert!(pool.leave(buffer).is_none()));
         assert_eq!((pool.live, pool.waiting, pool.most_live), (0, 600, 600));

@@ -16,7 +16,7 @@ impl<T: Real> Var<T> {
     #[track_caller]
     pub fn scaled_dot_product_attention(&self, k: &Var<T>, v: &Var<T>, scale: Option<f64>) -> Var<T> {
         match fused_sizes(self, k, v, scale, false) {
-            Some(sizes) => fused(sizes, self, k, v),
+            Some(sizes) => fused("scaled_dot_product_attention", sizes, [self, k, v]),
             None => self.attention_map(k, scale).matmul(v),
         }
     }
@@ -27,7 +27,7 @@ impl<T: Real> Var<T> {
     #[track_caller]
     pub fn transposed_attention(&self, k: &Var<T>, x: &Var<T>, scale: Option<f64>) -> Var<T> {
         match fused_sizes(self, k, x, scale, true) {
-            Some(sizes) => fused(sizes, self, k, x),
+            Some(sizes) => fused("transposed_attention", sizes, [self, k, x]),
             None => self.attention_map(k, scale).matmul_with(true, x, false, 1.0),
         }
     }
@@ -72,11 +72,9 @@ fn fused_sizes<T: Real>(
     })
 }
 
-fn fused<T: Real>(sizes: AttentionSizes, q: &Var<T>, k: &Var<T>, x: &Var<T>) -> Var<T> {
-    let inputs = [q, k, x];
+fn fused<T: Real>(name: &'static str, sizes: AttentionSizes, inputs: [&Var<T>; 3]) -> Var<T> {
     let [q, k, x] = inputs.map(|input| input.value().clone());
     let (y, lse) = Tensor::attention(sizes, &q, &k, &x);
-    let name = if sizes.transposed { "transposed_attention" } else { "scaled_dot_product_attention" };
     record(name, y, &inputs, move |dy, sink| {
         let (dq, dk, dx) = Tensor::attention_backward(sizes, &q, &k, &x, &lse, dy);
         sink.add(0, || dq);

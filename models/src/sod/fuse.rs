@@ -68,6 +68,7 @@ impl FuseLevel {
             third_branch: config.third_branch,
             attn_drop: config.attn_drop,
             fusion: Fusion { kind: config.fusion, cda: config.cda },
+            path: config.path,
             ..BlockConfig::new(dim, config.num_heads)
         };
         let blocks = (0..blocks)

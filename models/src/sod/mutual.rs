@@ -19,7 +19,7 @@ use crate::layers::{ConvBn, ConvSpec, conv_stage, head};
 use crate::trunk::{Trunk, TrunkKind};
 use autograd::nn::Conv2d;
 use autograd::{Ctx, Real, Scope, Var};
-use cda::{CdaConfig, ConfigError, FusionKind, MutualFormerBlock};
+use cda::{CdaConfig, ConfigError, FusionKind, MutualFormerBlock, Path};
 use serde::{Deserialize, Serialize};
 
 /// Strides of the feature maps.
@@ -53,6 +53,8 @@ pub struct MutualConfig {
     pub third_branch: bool,
     /// Dropout on the cross-affinities.
     pub attn_drop: f64,
+    /// With N×N matrices or without; dropout on them needs them.
+    pub path: Path,
     /// The trunks' batch norms use their running statistics in training too and leave them alone: for published weights
     /// and small batches.
     pub frozen_norms: bool,
@@ -73,6 +75,7 @@ impl Default for MutualConfig {
             joint_norm: true,
             third_branch: true,
             attn_drop: 0.0,
+            path: Path::Auto,
             frozen_norms: false,
         }
     }

@@ -3,7 +3,7 @@
 use super::{MutualConfig, MutualSod, SodOutput, TinyConfig, TinySod};
 use crate::trunk::TrunkKind;
 use autograd::{Ctx, Real, Scope, Var};
-use cda::{ConfigError, Fusion, MutualFormerBlock};
+use cda::{ConfigError, Fusion, MutualFormerBlock, Path};
 use serde::{Deserialize, Serialize};
 
 /// The networks there are, by name, with their options.
@@ -38,6 +38,14 @@ impl SodConfig {
         match self {
             SodConfig::Tiny(config) => config.attn_drop,
             SodConfig::MutualResNet50(config) | SodConfig::MutualMobileNetV2(config) => config.attn_drop,
+        }
+    }
+
+    /// With N×N matrices or without.
+    pub fn path(&self) -> Path {
+        match self {
+            SodConfig::Tiny(config) => config.path,
+            SodConfig::MutualResNet50(config) | SodConfig::MutualMobileNetV2(config) => config.path,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::layers::{ConvBn, ConvSpec, conv_stage, head, stage};
 use autograd::nn::{Conv2d, Linear};
 use autograd::ops::concat;
 use autograd::{Ctx, Real, Scope, Var};
-use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, pair_tokens};
+use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, Path, pair_tokens};
 use serde::{Deserialize, Serialize};
 
 /// Options of [`TinySod`].
@@ -38,6 +38,8 @@ pub struct TinyConfig {
     pub third_branch: bool,
     /// Dropout on the cross-affinities.
     pub attn_drop: f64,
+    /// With N×N matrices or without; dropout on them needs them.
+    pub path: Path,
 }
 
 impl Default for TinyConfig {
@@ -52,6 +54,7 @@ impl Default for TinyConfig {
             joint_norm: true,
             third_branch: true,
             attn_drop: 0.0,
+            path: Path::Auto,
         }
     }
 }
@@ -217,6 +220,7 @@ impl MutualLevel {
             third_branch: config.third_branch,
             attn_drop: config.attn_drop,
             fusion: Fusion { kind: config.fusion, cda: config.cda },
+            path: config.path,
             ..BlockConfig::new(dim, config.num_heads)
         };
         Ok(MutualLevel { a, block: MutualFormerBlock::new(&mut scope.sub("block"), block)? })

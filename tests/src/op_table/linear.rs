@@ -1,4 +1,4 @@
-//! Matrix products, linear layers and attention.
+//! Matrix products, linear layers.
 
 use super::{Row, normal};
 use autograd::Real;
@@ -7,7 +7,6 @@ pub(super) fn rows<T: Real>() -> Vec<Row<T>> {
     let mut rows = products();
     rows.extend(flags());
     rows.extend(layers());
-    rows.extend(attention());
     rows
 }
 
@@ -111,24 +110,5 @@ fn layers<T: Real>() -> Vec<Row<T>> {
         Row::new("linear: one in, one out", vec![normal(&[3, 1]), normal(&[1, 1]), normal(&[1])], |x| {
             x[0].linear(&x[1], Some(&x[2]))
         }),
-    ]
-}
-
-fn attention<T: Real>() -> Vec<Row<T>> {
-    vec![
-        Row::new(
-            "scaled_dot_product_attention",
-            vec![normal(&[2, 3, 5, 4]), normal(&[2, 3, 5, 4]), normal(&[2, 3, 5, 4])],
-            |x| x[0].scaled_dot_product_attention(&x[1], &x[2], None),
-        ),
-        Row::new(
-            "scaled_dot_product_attention: other lengths, own scale",
-            vec![normal(&[2, 3, 4]), normal(&[2, 6, 4]), normal(&[2, 6, 2])],
-            |x| x[0].scaled_dot_product_attention(&x[1], &x[2], Some(0.3)),
-        ),
-        Row::new("attention_map", vec![normal(&[2, 3, 4]), normal(&[2, 5, 4])], |x| {
-            x[0].attention_map(&x[1], None)
-        }),
-        Row::new("attention_map: of itself", vec![normal(&[4, 3])], |x| x[0].attention_map(&x[0], Some(1.5))),
     ]
 }

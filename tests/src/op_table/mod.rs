@@ -4,6 +4,7 @@
 //! against the host (in `f32`), one thread against eight. A new op needs rows here, and nothing else; a test fails
 //! until it has some.
 
+mod attention;
 mod conv;
 mod elementwise;
 mod input;
@@ -98,6 +99,7 @@ pub fn rows<T: Real>() -> Vec<Row<T>> {
     let families = [
         elementwise::rows(),
         linear::rows(),
+        attention::rows(),
         reduce::rows(),
         shape::rows(),
         norm::rows(),

@@ -26,6 +26,13 @@ fn results(file: &TensorFile) -> Vec<String> {
     names
 }
 
+fn bits(file: &TensorFile) -> Vec<Vec<u64>> {
+    let of = |(_, tensor): &(String, HostTensor)| {
+        tensor.to::<f64>().as_slice().iter().map(|x| x.to_bits()).collect()
+    };
+    file.tensors.iter().map(of).collect()
+}
+
 #[test]
 fn names_are_the_cases_and_the_type_is_the_asked_one() {
     let desk = Desk::new();
@@ -35,6 +42,9 @@ fn names_are_the_cases_and_the_type_is_the_asked_one() {
             let written = replayed(&desk, name, &format!("--dtype {dtype} --device cpu --path plain"));
             assert_eq!(results(&written), results(&recorded), "{name}");
             assert_eq!(written.tensors.len(), results(&written).len(), "{name}: nothing else is written");
+            let fast = replayed(&desk, name, &format!("--dtype {dtype} --path fast"));
+            assert_eq!(results(&fast), results(&recorded), "{name}");
+            assert!(bits(&fast) != bits(&written), "{name}: two ways to add up round differently somewhere");
             for (tensor, value) in &written.tensors {
                 let found = if matches!(value, HostTensor::F64(_)) { "f64" } else { "f32" };
                 assert_eq!(found, dtype, "{name}: {tensor}");

@@ -96,6 +96,10 @@ trait Vector: Copy {
 
 /// The tile itself. Everything is unrolled: MR and NW are known when it is compiled, so `sum` never leaves the registers.
 #[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "loops over indices are what keeps the sums apart, in registers"
+)]
 unsafe fn tile<V: Vector, const MR: usize, const NW: usize>(t: &Tile<V::Scalar>, zero: V::Scalar) {
     // SAFETY: the caller of `Kernel::run` promises that rows 0..MR, columns 0..NW·LANES and depth 0..k lie inside the
     // operands, and that the instructions exist.

@@ -21,7 +21,7 @@ use crate::config::{Affinity, CdaConfig, Norm, Preset, Start, Steps};
 use crate::diffusion::{Mixed, Qkv};
 use autograd::ops::{concat, cross_diffusion_attention as single_pass};
 use autograd::real::Dtype;
-use autograd::{Real, Tensor, Var};
+use autograd::{Real, Var};
 
 /// P_m·V_m without P_m: self-attention of one modality, `[B, H, N, d]`.
 pub fn self_attention<T: Real>(x: &Qkv<T>) -> Var<T> {
@@ -33,7 +33,7 @@ pub fn cross_attention<T: Real>(a: &Qkv<T>, b: &Qkv<T>) -> Var<T> {
     a.q.scaled_dot_product_attention(&b.k, &b.v, None)
 }
 
-/// Cross-Diffusion Attention of two modalities without matrices and without dropout on X, which does not associate.
+/// Cross-Diffusion Attention of two modalities without matrices. Dropout would need X itself, so there is none here.
 ///
 /// Equal to [`crate::cross_diffusion_attention`] up to rounding. Panics if the configuration is invalid; see
 /// [`CdaConfig::validate`].
@@ -43,7 +43,7 @@ pub fn cross_diffusion_attention<T: Real>(r: &Qkv<T>, d: &Qkv<T>, config: &CdaCo
         panic!("{error}");
     }
     let released = CdaConfig { alpha: config.alpha, ..CdaConfig::default() };
-    if *config == released {
+    if *config == released && r.v.shape() == r.q.shape() && d.v.shape() == d.q.shape() {
         let [o_r, o_d, u_rd, u_dr] = single_pass([&r.q, &r.k, &r.v], [&d.q, &d.k, &d.v], config.alpha);
         return Mixed { o_r, o_d, u_rd, u_dr };
     }
@@ -59,6 +59,9 @@ pub fn cross_diffusion_attention<T: Real>(r: &Qkv<T>, d: &Qkv<T>, config: &CdaCo
         u_dr: diffuse((&p_d, &p_r), values_dr, config, |w| feedback(d, r, config.affinity, w)),
     }
 }
+
+/// More steps than this are refused: each of them keeps N·d values, and 10,000 belong to α = 0.998.
+const MOST_STEPS: usize = 10_000;
 
 /// Number of steps after which what is left out of X⁽^∞⁾, a share α^K of it, is lost in rounding (10⁻¹⁵ in `f64`, 10⁻⁸ in `f32`).
 pub fn truncation<T: Real>(alpha: f64) -> usize {
@@ -80,7 +83,7 @@ impl<'a, T: Real> Map<'a, T> {
     fn new(qkv: &'a Qkv<T>, norm: Norm) -> Map<'a, T> {
         let columns = (norm == Norm::Degree).then(|| {
             let sums = qkv.q.transposed_attention(&qkv.k, &ones_column(&qkv.v), None); // Pᵀ·1
-            Var::constant(Tensor::ones(&[1])).div(&sums.sqrt())
+            Var::constant(sums.value().full_like(&[1], 1.0)).div(&sums.sqrt())
         });
         Map { qkv, columns }
     }
@@ -119,6 +122,11 @@ fn diffuse<T: Real>(
         Steps::Finite(steps) => steps,
         Steps::Infinite => truncation::<T>(config.alpha),
     };
+    assert!(
+        steps <= MOST_STEPS,
+        "alpha = {} takes {steps} steps without matrices: use the plain path",
+        config.alpha
+    );
     // A further column of ones comes out as the row sums of X.
     let values =
         if config.renormalise_rows { concat(&[values, &ones_column(values)], -1) } else { values.clone() };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Path {
-    /// Without matrices wherever that is possible and pays.
+    /// Without matrices wherever that is possible; the fixed point only where it pays.
     #[default]
     Auto,
     /// N×N matrices, as the equations are written: to read, to look at the maps, and as the oracle of the other path.
@@ -20,7 +20,7 @@ pub enum Path {
 }
 
 impl Path {
-    /// What runs, `Plain` or `Fast`, for N = `tokens` and d = `head_dim`.
+    /// What runs on the host, `Plain` or `Fast`, for N = `tokens` and d = `head_dim`; on devices it is always `Plain`.
     ///
     /// Dropout on the maps (`drops`) needs them: then it is the plain path, whatever was asked for. The fixed point keeps K
     /// vectors of d values for each token, so that matrices are smaller unless K·d < N.
@@ -30,7 +30,7 @@ impl Path {
         }
         match fusion.diffusion() {
             Some(cda) if self == Path::Auto && cda.steps == Steps::Infinite => {
-                let pays = truncation::<T>(cda.alpha) * head_dim < tokens;
+                let pays = truncation::<T>(cda.alpha).saturating_mul(head_dim) < tokens;
                 if pays { Path::Fast } else { Path::Plain }
             }
             _ => Path::Fast,

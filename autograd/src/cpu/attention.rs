@@ -5,8 +5,10 @@
 //! exponential per element and no search for the maximum. Time O(N·M·d), memory O((N + M)·d).
 //!
 //! P can be applied as it stands (a row of the result for each query: attention) or transposed (a row for each key).
-//! A head's rows are shared out in a number of parts that depends on the shapes alone; sums over rows (everything with
-//! Pᵀ) are added up part by part, so results do not depend on the number of threads.
+//! A head's rows are shared out in parts that depend on the shapes and the processor's registers; sums over rows (everything
+//! with Pᵀ) are added up part by part, so results do not depend on the number of threads. Those sums are what takes memory:
+//! max(16, heads)·M·(d + e) values. A tile has as many rows as a register tile at least, so that from some 3500 keys on it
+//! is larger than the second-level cache.
 
 use super::gemm::{Panels, Start, pack_panel, packed_len, packed_product, panel_cols, product, with_scratch};
 use super::lanes;
@@ -87,7 +89,8 @@ impl<'a, T: Real> Map<'a, T> {
         widest(Exponentials { tile, keys: self.keys, lse, inverse });
     }
 
-    /// Rows of P, given their ln Σ eˢ.
+    /// Rows of P, given their ln Σ eˢ. As one number beside large scores it has lost digits, a relative error of |ln Σ eˢ|·2⁻²⁴
+    /// in `f32`; for scores below 100, as attention has them, that is less than the gradient's own rounding.
     pub(super) fn probabilities(&self, rows: &Range<usize>, lse: &[T], tile: &mut [T]) {
         self.scores(rows, tile);
         widest(Probabilities { tile, keys: self.keys, lse });

@@ -116,7 +116,7 @@ pub(crate) fn normalize_channels_backward<T: Real>(
     y: Option<&[T]>,
     dy: &[T],
 ) -> (Vec<T>, Vec<T>, Vec<T>) {
-    let y = y.unwrap_or(dy); // not read without ReLU
+    let y = y.unwrap_or(dy); // ignored without ReLU
     let channel = |c: usize| s.channel(c, T::of(g.eps), T::zero());
     let (dw, db) = each_channel(g.size, |c| widest(Sums { g, x, y, dy, c, channel: channel(c) }));
     let count = T::of((g.size.0 * g.size.2) as f64);

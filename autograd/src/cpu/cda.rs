@@ -1,4 +1,5 @@
-//! One step of Cross-Diffusion Attention as released, in one pass over row tiles: no N×N matrix, no third product.
+//! One step of Cross-Diffusion Attention as released, in one pass over row tiles: no N×N matrix, and P_mᵀ·P_o is never
+//! multiplied out.
 //!
 //! For each head, with m one modality and o the other, P_m = softmax(scale·Q_m·K_mᵀ) and O_m = P_m·V_m:
 //!
@@ -11,9 +12,9 @@
 //! P_mᵀ·O_o is an outer product that is scattered over all rows of U_m at once. With G_m = dU_m the gradients are
 //!
 //! ```text
-//! dO_m (in all) = dO_m + α·P_o·G_o + (1−α)·G_o
-//! dP_m = dO_m·V_mᵀ + α·O_o·G_mᵀ + (1−α)·G_m·V_oᵀ
-//! dV_m = P_mᵀ·dO_m + (1−α)·P_oᵀ·G_o
+//! D_m  = dO_m + α·P_o·G_o + (1−α)·G_o                   all that arrives at O_m: O_m is part of U_o, too
+//! dP_m = D_m·V_mᵀ + α·O_o·G_mᵀ + (1−α)·G_m·V_oᵀ
+//! dV_m = P_mᵀ·D_m + (1−α)·P_oᵀ·G_o
 //! dS_m = P_m∘(dP_m − row sums of P_m∘dP_m),   dQ_m = scale·dS_m·K_m,   dK_m = scale·dS_mᵀ·Q_m
 //! ```
 //!
@@ -223,13 +224,12 @@ pub(crate) fn cda_backward<T: Real>(
         let blocks: Vec<_> = sums.map(|sums| sums.slice_move(rows)).collect();
         add_collected(sum, heads, tokens, &blocks);
     };
-    let mut m = 0;
-    dq.map(|q| {
+    let [q_r, q_d] = dq;
+    [(0, q_r), (1, q_d)].map(|(m, q)| {
         let (mut k, mut v) = (zeros(heads * tokens * dim), zeros(heads * tokens * dim));
         gather(&mut k, m, 0);
         gather(&mut v, m, 1);
         gather(&mut v, 1 - m, 2);
-        m += 1;
         QkvGradients { q, k, v }
     })
 }
@@ -274,7 +274,7 @@ fn backward_part<T: Real>(
                 let p = [matrix_of(p_r, size), matrix_of(p_d, size)];
                 let of_rows =
                     |x: ArrayView2<T>, factor: T| x.slice(s![rows.clone(), ..]).mapv(|x| factor * x);
-                // dO_m in all = dO_m + α·P_o·G_o + (1−α)·G_o
+                // D_m = dO_m + α·P_o·G_o + (1−α)·G_o
                 let d_o = [0, 1].map(|m| {
                     let g = saved[1 - m].d_u;
                     let mut d_o = of_rows(saved[m].d_o, one);
@@ -284,7 +284,7 @@ fn backward_part<T: Real>(
                 });
                 for (m, dq) in [&mut *dq_r, &mut *dq_d].into_iter().enumerate() {
                     let (spread, g) = (of_rows(saved[1 - m].o, alpha), of_rows(saved[m].d_u, rest));
-                    // dP_m = [dO_m | α·O_o | (1−α)·G_m]·[V_m | G_m | V_o]ᵀ
+                    // dP_m = [D_m | α·O_o | (1−α)·G_m]·[V_m | G_m | V_o]ᵀ
                     let left = beside(&[d_o[m].view(), spread.view(), g.view()]);
                     packed_product(one, left.view(), &right[m], Start::Zero, &mut matrix_mut(dp, size));
                     score_gradient(p[m].to_slice().expect("contiguous"), dp, n);

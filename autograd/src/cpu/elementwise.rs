@@ -30,7 +30,7 @@ pub(crate) fn unary<T: Real>(kind: Unary, x: &[T]) -> Vec<T> {
     }
 }
 
-/// dx = f'(x)·dy, given x or y = f(x), whichever `kind.saved()` names (where it names nothing, anything will do).
+/// dx = f'(x)·dy, given x or y = f(x), whichever `kind.saved()` names (where it names nothing, anything of dy's length).
 pub(crate) fn unary_backward<T: Real>(kind: Unary, saved: &[T], dy: &[T]) -> Vec<T> {
     match kind {
         Unary::Neg => map_backward(saved, dy, Scale(-T::one())),
@@ -76,6 +76,7 @@ impl<T: Real, F: Function<T>> Kernel for Map<'_, T, F> {
 
 /// dx = f'(x)·dy.
 fn map_backward<T: Real, F: Function<T>>(saved: &[T], dy: &[T], f: F) -> Vec<T> {
+    assert!(saved.len() == dy.len(), "backward: {} values saved for {} gradients", saved.len(), dy.len());
     let mut dx = stale(dy.len());
     for_chunks(&mut dx, CHUNK, |first, dx| {
         widest(MapBackward { dx, saved: &saved[first..], dy: &dy[first..], f });

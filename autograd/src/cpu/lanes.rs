@@ -66,7 +66,7 @@ pub(super) fn two_sums<T: Real>(
     (total(first) + rest, total(second) + other)
 }
 
-/// Combines values with `f`, which must not mind the order, from `start`.
+/// Combines values with `f`, which must not mind the order, from `start`, which must change nothing: every lane starts there.
 #[inline(always)]
 pub(super) fn fold<T: Real>(x: &[T], start: T, f: impl Fn(T, T) -> T) -> T {
     let (blocks, tail) = x.as_chunks::<LANES>();

@@ -1,7 +1,7 @@
-//! The kernels behind host tensors: plain loops over slices, the only place that uses rayon.
+//! The kernels behind host tensors, and the only place that uses rayon.
 //!
-//! Work is cut into chunks whose size depends on the shapes alone, and partial sums are added in a fixed order, so the
-//! bits of a result do not depend on the number of threads.
+//! Work is cut into parts that are computed by one thread each. The cut may depend on the number of threads; the order in
+//! which an element's terms are added never does, and so the bits of a result do not either.
 
 pub(crate) mod attention;
 pub(crate) mod batch_norm;

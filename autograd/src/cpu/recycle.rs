@@ -2,8 +2,8 @@
 //!
 //! A fresh large buffer comes from the operating system page by page, each page cleared at its first touch, which takes
 //! about as long as computing what goes into it. A training step asks for the same sizes again and again, so buffers of
-//! dropped tensors wait on shelves by size. Live and waiting buffers together never exceed what the tensors alone once
-//! needed at their peak: the process does not grow by recycling.
+//! dropped tensors wait on shelves by size. Live and waiting tensors together never exceed what the live ones once
+//! needed at their peak: the process does not grow by recycling. (Results in the making are not counted before they are tensors.)
 
 use crate::real::Real;
 use std::collections::BTreeMap;

@@ -24,7 +24,8 @@ pub(crate) fn level() -> Level {
         let most = match std::env::var("AUTOGRAD_SIMD").as_deref() {
             Ok("baseline") => Level::Baseline,
             Ok("avx2") => Level::Avx2,
-            _ => Level::Avx512,
+            Ok("avx512") | Err(_) => Level::Avx512,
+            Ok(other) => panic!("AUTOGRAD_SIMD={other:?} is none of baseline, avx2, avx512"),
         };
         detected().min(most)
     })

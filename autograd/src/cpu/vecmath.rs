@@ -18,7 +18,7 @@ fn polynomial<const N: usize>(x: f32, c: [f32; N]) -> f32 {
 /// eˣ. With n the integer next to x/ln 2 and r = x − n·ln 2: eˣ = 2ⁿ·eʳ, |r| ≤ 0.35.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // ln 2 in two pieces: n times the first, which has ten digits, is exact.
+    // ln 2 in two pieces: n times the first, which has nine binary digits, is exact.
     const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     // Beside 1.5·2²³ a float has no digits left for fractions: adding it rounds, and leaves n in the low bits.
     const ROUND: f32 = 12_582_912.0;

@@ -18,7 +18,8 @@ pub fn record_many<T: Real, const N: usize>(
     inputs: &[&Var<T>],
     backward: impl FnOnce([Tensor<T>; N], &mut Sink<T>) + 'static,
 ) -> [Var<T>; N] {
-    let token = values[0].full_like(&[], 0.0); // where the results live
+    // Its value and gradient mean nothing; passing it up makes the walk visit the operation's line.
+    let token = values[0].full_like(&[], 0.0);
     let shapes = values.each_ref().map(|value| value.shape().to_vec());
     let arrived: Rc<RefCell<[Option<Tensor<T>>; N]>> = Rc::new(RefCell::new([const { None }; N]));
     let collect = arrived.clone();

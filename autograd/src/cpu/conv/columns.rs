@@ -2,12 +2,12 @@
 //!
 //! Row k of the column matrix belongs to one input channel and one kernel position, column p to one output pixel. A row is
 //! mostly a copy of pieces of the channel's rows: where they lie is worked out once for a range of pixels and serves all
-//! channels and all pictures.
+//! channels.
 
-use crate::cpu::recycle::stale;
+use crate::cpu::recycle::{Recycled, stale};
+use crate::cpu::{for_chunks, rows_per_chunk};
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
-use std::borrow::Cow;
 
 /// Whether pictures are read with even and odd columns apart: at stride 2 the pixels of a run are then neighbours. It pays
 /// if several kernel columns read each pixel.
@@ -15,19 +15,21 @@ fn splits_columns(g: &Conv2dGeometry) -> bool {
     g.stride[1] == 2 && g.kernel[1] > 1
 }
 
-/// x `[.., W]` as [`Windows::read`] wants it: as it is, or every row with its even columns first, then its odd ones.
-pub(super) fn readable<'a, T: Real>(g: &Conv2dGeometry, x: &'a [T]) -> Cow<'a, [T]> {
+/// x `[.., W]` as [`Windows::read`] wants it: every row with its even columns first, then its odd ones; `None` if as it is.
+pub(super) fn readable<T: Real>(g: &Conv2dGeometry, x: &[T]) -> Option<Recycled<T>> {
     if !splits_columns(g) {
-        return Cow::Borrowed(x);
+        return None;
     }
     let w = g.input[1];
     let mut split = stale(x.len());
-    for (to, row) in split.chunks_exact_mut(w).zip(x.chunks_exact(w)) {
-        let (even, odd) = to.split_at_mut(w.div_ceil(2));
-        even.iter_mut().zip(row.iter().step_by(2)).for_each(|(to, &x)| *to = x);
-        odd.iter_mut().zip(row.iter().skip(1).step_by(2)).for_each(|(to, &x)| *to = x);
-    }
-    Cow::Owned(split)
+    for_chunks(&mut split, rows_per_chunk(w) * w, |first, rows| {
+        for (to, row) in rows.chunks_exact_mut(w).zip(x[first..].chunks_exact(w)) {
+            let (even, odd) = to.split_at_mut(w.div_ceil(2));
+            even.iter_mut().zip(row.iter().step_by(2)).for_each(|(to, &x)| *to = x);
+            odd.iter_mut().zip(row.iter().skip(1).step_by(2)).for_each(|(to, &x)| *to = x);
+        }
+    });
+    Some(Recycled::new(split))
 }
 
 /// Consecutive output pixels whose input pixels lie inside the picture, `step` apart.

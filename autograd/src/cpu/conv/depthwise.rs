@@ -8,7 +8,8 @@
 //! y[i]  = Σ w[tap]·x[i + shift[tap]]      dx[i + shift[tap]] += w[tap]·dy[i]      dw[tap] = Σ dy[i]·x[i + shift[tap]]
 //! ```
 //!
-//! Places between the end of a row and the start of the next are computed too; they are dropped from y and zero in dy.
+//! Places between the end of a row and the start of the next are computed too; they are dropped from y and zero in dy. (So an
+//! infinite pixel makes every element of dw NaN, even one that never meets it.)
 
 use crate::cpu::gemm::with_scratch;
 use crate::cpu::lanes;

@@ -3,19 +3,20 @@
 //!
 //! ```text
 //! y  = W·cols(x)          cols(x) [K, pixels], K = in/groups·kh·kw, laid out straight into the product's panels
-//! dx = W'·cols(dy)        stride 1: a convolution with the kernel turned by 180° and its channels exchanged
+//! dx = W'·cols(dy)        stride 1, padding within the kernel's reach: a convolution with the kernel turned by 180° and its
+//!                         channels exchanged, unless there are fewer pixels than output channels
 //! dx = back(Wᵀ·dy)        otherwise: columns' gradients, added back to where the columns came from
 //! dW = dy·cols(x)ᵀ        summed over all pixels of all pictures
 //! ```
 //!
-//! Every task writes its own part of the result and an element is summed in an order that depends on the shapes alone, so
-//! results do not depend on the number of threads.
+//! Every task writes its own part of the result. Where parts are cut may depend on the number of threads; the order in which
+//! an element's terms are added depends on the shapes alone, and so do the results.
 
 mod columns;
 mod depthwise;
 
 use super::gemm::{Panels, Start, matrix, packed_len, packed_product, panel_cols, product, with_scratch};
-use super::recycle::{stale, zeros};
+use super::recycle::{Recycled, stale, zeros};
 use crate::device::Conv2dGeometry;
 use crate::real::Real;
 use columns::{Windows, readable};
@@ -26,6 +27,9 @@ use rayon::prelude::*;
 const TILE: usize = 96 * 1024;
 /// Pixels of a tile in the weights' gradient, whose sums are read and written once a tile.
 const DW_PIXELS: usize = 256;
+
+/// Tasks of [`add_back`] at least, if there are as many channels.
+const ADD_TASKS: usize = 32;
 
 /// Sizes per group.
 struct Sizes {
@@ -73,7 +77,8 @@ fn correlate<'a, T: Real>(
     weights: impl Fn(usize) -> ArrayView2<'a, T> + Sync,
 ) -> Vec<T> {
     let d = sizes(g);
-    let x = &*readable(g, x);
+    let split = readable(g, x);
+    let x = split.as_ref().map_or(x, Recycled::as_slice);
     let mut y = stale(g.batch * g.out_channels * d.pixels_out);
     let tile = tile_pixels::<T>(&d, g.batch * g.groups);
     let mut tasks = Vec::new(); // (picture and group, first pixel, the tile of y)
@@ -129,6 +134,9 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
         return depthwise::dx(g, dy, w);
     }
     let d = sizes(g);
+    if dy.is_empty() {
+        return zeros(g.batch * g.in_channels * d.pixels_in);
+    }
     let reach = [0, 1].map(|i| g.dilation[i] * (g.kernel[i] - 1));
     let turns = g.stride == [1, 1] && (0..2).all(|i| g.padding[i] <= reach[i]);
     if turns && g.kernel == [1, 1] {
@@ -139,7 +147,8 @@ pub(crate) fn conv2d_dx<T: Real>(g: &Conv2dGeometry, dy: &[T], w: &[T]) -> Vec<T
     }
     // Turning the kernel writes as many values as it has, adding columns back as many as those have.
     if turns && d.cout <= g.batch * d.pixels_out {
-        let (turned, w) = (turned_geometry(g, reach), turned_weights(g, &d, w));
+        let (turned, w) = (turned_geometry(g, reach), Recycled::new(turned_weights(g, &d, w)));
+        let w = w.as_slice();
         let len = d.cin * d.cout * g.kernel[0] * g.kernel[1];
         return correlate(&turned, dy, |group| matrix(&w[group * len..][..len], d.cin, len / d.cin, false));
     }
@@ -174,8 +183,9 @@ fn turned_weights<T: Real>(g: &Conv2dGeometry, d: &Sizes, w: &[T]) -> Vec<T> {
 /// dx as the columns' gradients Wᵀ·dy added back to the picture; a task has some channels of a picture.
 fn add_back<T: Real>(g: &Conv2dGeometry, d: &Sizes, dy: &[T], w: &[T]) -> Vec<T> {
     let taps = g.kernel[0] * g.kernel[1];
-    let parts = (2 * rayon::current_num_threads()).div_ceil(g.batch * g.groups);
-    let channels = d.cin.div_ceil(parts).next_multiple_of(8).min(d.cin);
+    // A pixel's terms are added tile by tile, so the tiles must not depend on the number of threads.
+    let parts = ADD_TASKS.div_ceil(g.batch * g.groups);
+    let channels = d.cin.div_ceil(parts);
     let mut dx = zeros(g.batch * g.in_channels * d.pixels_in);
     let pictures = dx.chunks_exact_mut(d.cin * d.pixels_in).enumerate();
     let tasks: Vec<_> = pictures
@@ -214,9 +224,10 @@ pub(crate) fn conv2d_dw<T: Real>(g: &Conv2dGeometry, x: &[T], dy: &[T]) -> Vec<T
     }
     let parts = rayon::current_num_threads().div_ceil(g.groups);
     let rows = d.k.div_ceil(parts).next_multiple_of(T::kernel().rows).min(d.k);
-    let x = &*readable(g, x);
+    let split = readable(g, x);
+    let x = split.as_ref().map_or(x, Recycled::as_slice);
     let mut dw = stale(g.out_channels * d.k);
-    // One of the product's operands has to be transposed: the smaller one. If that is dy, dWᵀ is summed up and turned at last.
+    // Summing up dWᵀ means to turn it once at last, cout·rows values; summing up dW means to turn the columns, rows·pixels.
     let turned = d.cout <= g.batch * d.pixels_out;
     let mut tasks = Vec::new();
     for (group, dw) in dw.chunks_exact_mut(d.cout * d.k).enumerate() {

@@ -18,6 +18,8 @@
 use crate::cpu::recycle::Pool;
 use crate::cpu::simd::{Level, level};
 use crate::real::Real;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 use std::cell::RefCell;
 use std::sync::Mutex;
 use std::thread::LocalKey;
@@ -49,7 +51,7 @@ pub struct Kernel<T> {
     pub rows: usize,
     /// Columns of C at most, two vectors.
     pub cols: usize,
-    /// Computes a tile of 1..=rows rows and one (`false`) or two vectors of columns.
+    /// `run(tile, height, two)` computes 1..=rows rows and, unless `two`, only one vector of columns.
     ///
     /// # Safety
     /// As [`Tile`] says; and the processor has the instructions the kernel was chosen for.
@@ -154,7 +156,8 @@ unsafe fn run<V: Vector, const NW: usize>(t: &Tile<V::Scalar>, rows: usize, zero
             4 => tile::<V, 4, NW>(t, zero),
             5 => tile::<V, 5, NW>(t, zero),
             6 => tile::<V, 6, NW>(t, zero),
-            _ if rows > V::ROWS => unreachable!("the tile has {} rows at most", V::ROWS),
+            // Where registers are fewer the larger tiles are not compiled.
+            _ if rows > V::ROWS => unreachable!("a tile has 1 to {} rows, not {rows}", V::ROWS),
             7 => tile::<V, 7, NW>(t, zero),
             8 => tile::<V, 8, NW>(t, zero),
             9 => tile::<V, 9, NW>(t, zero),
@@ -162,7 +165,8 @@ unsafe fn run<V: Vector, const NW: usize>(t: &Tile<V::Scalar>, rows: usize, zero
             11 => tile::<V, 11, NW>(t, zero),
             12 => tile::<V, 12, NW>(t, zero),
             13 => tile::<V, 13, NW>(t, zero),
-            _ => tile::<V, 14, NW>(t, zero),
+            14 => tile::<V, 14, NW>(t, zero),
+            _ => unreachable!("a tile has 1 to {} rows, not {rows}", V::ROWS),
         }
     }
 }
@@ -212,13 +216,13 @@ unsafe fn portable<T: Real>(t: &Tile<T>, rows: usize, two: bool) {
     unsafe { one_or_two::<Portable<T>>(t, rows, two, T::zero()) }
 }
 
-fn portable_kernel<T: Real>() -> Kernel<T> {
-    Kernel { rows: Portable::<T>::ROWS, cols: NV * Portable::<T>::LANES, run: portable::<T> }
+fn kernel_of<V: Vector>(run: unsafe fn(&Tile<V::Scalar>, usize, bool)) -> Kernel<V::Scalar> {
+    Kernel { rows: V::ROWS, cols: NV * V::LANES, run }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    //! The same four operations in the processor's vector instructions.
+    //! The same operations in the processor's vector instructions.
 
     use super::{Tile, Vector, one_or_two};
     use std::arch::x86_64::*;
@@ -353,10 +357,10 @@ impl Kernels for f32 {
     fn kernel() -> Kernel<f32> {
         match level() {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => Kernel { rows: 14, cols: 32, run: x86::avx512_f32 },
+            Level::Avx512 => kernel_of::<__m512>(x86::avx512_f32),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Kernel { rows: 6, cols: 16, run: x86::avx2_f32 },
-            _ => portable_kernel(),
+            Level::Avx2 => kernel_of::<__m256>(x86::avx2_f32),
+            _ => kernel_of::<Portable<f32>>(portable),
         }
     }
     fn spare() -> &'static LocalKey<RefCell<Vec<Vec<f32>>>> {
@@ -373,10 +377,10 @@ impl Kernels for f64 {
     fn kernel() -> Kernel<f64> {
         match level() {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => Kernel { rows: 14, cols: 16, run: x86::avx512_f64 },
+            Level::Avx512 => kernel_of::<__m512d>(x86::avx512_f64),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Kernel { rows: 6, cols: 8, run: x86::avx2_f64 },
-            _ => portable_kernel(),
+            Level::Avx2 => kernel_of::<__m256d>(x86::avx2_f64),
+            _ => kernel_of::<Portable<f64>>(portable),
         }
     }
     fn spare() -> &'static LocalKey<RefCell<Vec<Vec<f64>>>> {

@@ -1,6 +1,7 @@
 //! Matrix products: who computes which part of C. The arithmetic is in `kernel`, the blocking in `product`.
 //!
-//! Parts depend on the shapes alone and each is computed by one thread, so results do not depend on the number of threads.
+//! Each part is computed by one thread. Where parts are cut depends on the number of threads; the bits do not, because an
+//! element of C is one sum over k wherever it is computed.
 
 mod kernel;
 mod product;
@@ -77,6 +78,7 @@ fn shared_product<T: Real>(
     let (m, n) = c.dim();
     let threads = rayon::current_num_threads();
     let parts = threads * (m / (PART_ROWS * threads)).clamp(1, 4);
+    // Cuts between register tiles: every element is in a tile of the same kind as without them.
     let rows = m.div_ceil(parts).max(FEW_ROWS).next_multiple_of(T::kernel().rows);
     let columns = n.div_ceil(parts.div_ceil(m.div_ceil(rows))).next_multiple_of(panel_cols::<T>());
     let mut tasks = Vec::new();

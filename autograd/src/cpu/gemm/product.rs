@@ -1,14 +1,16 @@
 //! A matrix product on one thread: blocks that fit the caches, and operands laid out for the micro-kernel.
 //!
-//! The loops, from the outside in (Goto's algorithm): rows of A by MC, depth by KC, columns of B by NC, then register tiles.
-//! A block of A (MC·KC) and one of B (KC·NC) stay in the second-level cache, one micro-panel of A in the first.
+//! The loops, from the outside in: rows of A by MC, depth by KC, columns of B by NC, then register tiles. (Goto's algorithm has
+//! the columns outermost; here a task has few of them.) A block of A (MC·KC) and one of B (KC·NC) of `f32` stay in a
+//! second-level cache of a megabyte, one micro-panel of A in the first.
 //!
-//! Every element of C is summed over p = 0, 1, … in blocks of KC, whatever MC, NC or the number of threads: the order of
+//! Every element of C is summed over p = 0, 1, … in even blocks of at most KC, whatever MC, NC or the number of threads: the order of
 //! additions depends on k alone.
 
 use super::kernel::{Kernel, Tile, with_scratch};
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
+use std::marker::PhantomData;
 
 /// Rows of A in a block at most; a multiple of every kernel's rows.
 const MC: usize = 168;
@@ -16,6 +18,9 @@ const MC: usize = 168;
 const KC: usize = 400;
 /// Columns of B in a block; a multiple of every kernel's columns.
 const NC: usize = 256;
+
+/// Elements of the largest register tile of any kernel.
+const LARGEST_TILE: usize = 14 * 32;
 
 /// What C holds before the product is added.
 #[derive(Clone, Copy)]
@@ -30,14 +35,16 @@ pub(crate) enum Start<'a, T> {
 
 /// B `[k, n]` as the micro-kernel reads it: panels of as many columns as a register tile has, each of them row by row.
 pub(crate) struct Panels<'a, T> {
-    values: &'a [T],
+    /// The first element. A pointer, because rows in place have other people's values between them.
+    first: *const T,
     /// Distance between panels, and between rows of a panel.
     step: usize,
     row: usize,
-    /// The last, incomplete panel if it is not among `values`.
+    /// The last, incomplete panel where the others lie in place.
     tail: Option<&'a [T]>,
     k: usize,
     n: usize,
+    borrowed: PhantomData<&'a [T]>,
 }
 
 /// Columns of a panel.
@@ -125,40 +132,32 @@ impl<'a, T: Real> Panels<'a, T> {
     /// Panels that were laid out by [`pack_panel`] or in its layout.
     pub(crate) fn packed(values: &'a [T], k: usize, n: usize) -> Panels<'a, T> {
         assert!(values.len() == packed_len::<T>(k, n), "panels: {} values for {k} x {n}", values.len());
-        Panels { values, step: k * panel_cols::<T>(), row: panel_cols::<T>(), tail: None, k, n }
+        let row = panel_cols::<T>();
+        Panels { first: values.as_ptr(), step: k * row, row, tail: None, k, n, borrowed: PhantomData }
     }
 
     /// B where it lies, for rows that are contiguous; only an incomplete last panel is copied, to `spare`.
-    pub(crate) fn in_place(b: &ArrayView2<'a, T>, spare: &'a mut [T]) -> Panels<'a, T> {
+    fn in_place(b: &ArrayView2<'a, T>, spare: &'a mut [T]) -> Panels<'a, T> {
         let ((k, n), cols) = (b.dim(), panel_cols::<T>());
         assert!(b.strides()[1] == 1 && b.strides()[0] >= 0, "panels: rows must be contiguous");
-        let row = b.strides()[0] as usize;
-        let len = (k - 1) * row + n;
-        // The view's own elements, from its first to its last.
-        let values = whole(b, len);
         let tail = (!n.is_multiple_of(cols)).then(|| {
             let spare = &mut spare[..k * cols];
             pack_panel(b.view(), n / cols, spare);
             &*spare
         });
-        Panels { values, step: cols, row, tail, k, n }
+        let row = b.strides()[0] as usize;
+        Panels { first: b.as_ptr(), step: cols, row, tail, k, n, borrowed: PhantomData }
     }
 
-    /// Panel `i` from row `p` on and the distance between its rows.
-    fn at(&self, i: usize, p: usize, cols: usize) -> (&[T], usize) {
+    /// Panel `i` from row `p` on, rows p..k of `cols` elements each, and the distance between them.
+    fn at(&self, i: usize, p: usize, cols: usize) -> (*const T, usize) {
+        assert!(i * cols < self.n && p < self.k, "panels: panel {i} from row {p} of {} x {}", self.k, self.n);
         match self.tail {
-            Some(tail) if (i + 1) * cols > self.n => (&tail[p * cols..], cols),
-            _ => (&self.values[i * self.step + p * self.row..], self.row),
+            Some(tail) if (i + 1) * cols > self.n => (tail[p * cols..].as_ptr(), cols),
+            // In place, a panel that is not the tail has all its columns inside B, and rows p..k are B's own.
+            _ => (self.first.wrapping_add(i * self.step + p * self.row), self.row),
         }
     }
-}
-
-/// The storage of a view, `len` elements from its first to its last.
-#[allow(unsafe_code)]
-fn whole<'a, T>(view: &ArrayView2<'a, T>, len: usize) -> &'a [T] {
-    // SAFETY: an ndarray view with non-negative strides borrows, for 'a, an allocation that reaches from its first
-    // element to its last, which lie `len - 1` apart as the caller computed from the same shape and strides.
-    unsafe { std::slice::from_raw_parts(view.as_ptr(), len) }
 }
 
 /// `rows × cols` over stored values; a transposed matrix is stored `[cols, rows]`.
@@ -166,6 +165,9 @@ pub(crate) fn matrix<T>(values: &[T], rows: usize, cols: usize, transposed: bool
     let strides = if transposed { (1, rows) } else { (cols, 1) };
     ArrayView2::from_shape((rows, cols).strides(strides), values).expect("the matrix has rows·cols elements")
 }
+
+/// Rows of A that pay for a copy of B whose rows are contiguous already.
+const ROWS_FOR_A_COPY: usize = 64;
 
 /// C = alpha·A·B + start on the calling thread, for A and B of any layout and C with contiguous rows or columns.
 pub(crate) fn product<T: Real>(
@@ -176,6 +178,10 @@ pub(crate) fn product<T: Real>(
     c: &mut ArrayViewMut2<T>,
 ) {
     if c.strides()[1] != 1 && c.dim().1 > 1 {
+        assert!(
+            c.strides()[0] == 1 || c.dim().0 == 1,
+            "product: neither rows nor columns of C are contiguous"
+        );
         assert!(!matches!(start, Start::Bias(_)), "product: a bias needs contiguous rows of C");
         return product(
             alpha,
@@ -187,8 +193,8 @@ pub(crate) fn product<T: Real>(
     }
     let (k, n) = b.dim();
     let cols = panel_cols::<T>();
-    // Rows of B that are contiguous are used where they lie if few rows of A would pay for a copy.
-    if b.strides()[1] == 1 && k > 0 && n > 0 && a.dim().0 <= 64 {
+    // Contiguous rows of B are used where they lie if A has too few rows to pay for a copy.
+    if b.strides()[1] == 1 && k > 0 && n > 0 && a.dim().0 <= ROWS_FOR_A_COPY {
         with_scratch(k * cols, |spare| packed_product(alpha, a, &Panels::in_place(&b, spare), start, c));
         return;
     }
@@ -216,6 +222,10 @@ pub(crate) fn packed_product<T: Real>(
         (b.k, b.n),
         c.dim()
     );
+    assert!(a.strides().iter().chain(c.strides()).all(|&stride| stride >= 0), "product: rows run backwards");
+    if let Start::Bias(bias) = start {
+        assert!(bias.len() == n, "product: a bias of {} for {n} columns", bias.len());
+    }
     if m == 0 || n == 0 {
         return;
     }
@@ -279,54 +289,61 @@ fn columns<T: Real>(
     };
     let c_row = if m > 1 { c.strides()[0] as usize } else { 0 };
     let (rows, cols) = (kernel.rows, kernel.cols);
-    let mut edge = [T::zero(); 14 * 32]; // the largest register tile
+    let mut edge = [T::zero(); LARGEST_TILE];
+    assert!(rows * cols <= edge.len(), "the largest register tile has {LARGEST_TILE} elements");
     for i in (0..m).step_by(rows) {
         let height = rows.min(m - i);
         let left = match a {
             Left::InPlace(a) => {
-                // An axis of one element may have any stride.
-                let stride = |axis: usize| if a.dim().1 == 0 { 0 } else { a.strides()[axis] as usize };
-                (a.as_ptr().wrapping_add(i * stride(0)), stride(0), stride(1))
+                let [a_row, a_col] = [0, 1].map(|axis| a.strides()[axis] as usize);
+                (a.as_ptr().wrapping_add(i * a_row), a_row, a_col)
             }
-            Left::Packed(block, _) => (block[i / rows * rows * k..].as_ptr(), 1, rows),
+            Left::Packed(block, _) => (block[i * k..].as_ptr(), 1, rows),
         };
         for j in range.clone().step_by(cols) {
             let width = cols.min(range.end - j);
-            let (panel, row) = if k == 0 { (&[][..], 0) } else { b.at(j / cols, p, cols) };
+            let panel = if k == 0 { (std::ptr::null(), 0) } else { b.at(j / cols, p, cols) };
             let target = c.as_mut_ptr().wrapping_add(i * c_row + j);
-            let two = width > cols / 2;
+            // Columns that are not whole vectors are computed beside C.
             let whole = width == cols || width == cols / 2;
-            let ((from, from_row), (to, to_row)) = match (whole, start) {
-                (false, _) => ((std::ptr::null(), 0), (edge.as_mut_ptr(), cols)),
+            if !whole {
+                fill_edge(&mut edge, cols, start, c, (i, height), (j, width));
+            }
+            let (from, to) = match (whole, start) {
                 (true, Start::Zero) => ((std::ptr::null(), 0), (target, c_row)),
-                (true, Start::Old) => ((target.cast_const(), c_row), (target, c_row)),
                 (true, Start::Bias(bias)) => ((bias[j..].as_ptr(), 0), (target, c_row)),
+                (true, _) => ((target.cast_const(), c_row), (target, c_row)),
+                (false, _) => ((edge.as_ptr(), cols), (edge.as_mut_ptr(), cols)),
             };
-            let tile = Tile {
-                k,
-                a: left,
-                b: (panel.as_ptr(), row),
-                start: (from, from_row),
-                c: (to, to_row),
-                alpha,
-            };
+            let tile = Tile { k, a: left, b: panel, start: from, c: to, alpha };
             // SAFETY: rows i..i+height of A lie in its view or in the packed block, at the strides given; the panel has k
-            // rows of whole vectors from `panel` on, being either packed to full width or complete in place (an
-            // incomplete one is copied to `tail`); C's part has height·width elements, whose view was checked by
-            // `packed_product`, and the edge buffer holds the largest tile; a bias has n elements.
-            unsafe { (kernel.run)(&tile, height, two) };
-            if whole {
-                continue;
+            // rows of whole vectors, being either packed to full width or complete in place (an incomplete one is copied
+            // to `tail`); C's part has height·width elements and its view's rows are contiguous, as `packed_product`
+            // checked, and the edge buffer holds the largest tile; a bias has n elements, which it checked, too.
+            unsafe { (kernel.run)(&tile, height, width > cols / 2) };
+            if !whole {
+                let mut part = c.slice_mut(ndarray::s![i..i + height, j..j + width]);
+                part.indexed_iter_mut().for_each(|((r, s), to)| *to = edge[r * cols + s]);
             }
-            let mut part = c.slice_mut(ndarray::s![i..i + height, j..j + width]);
-            for ((r, s), to) in part.indexed_iter_mut() {
-                *to = edge[r * cols + s]
-                    + match start {
-                        Start::Zero => T::zero(),
-                        Start::Old => *to,
-                        Start::Bias(bias) => bias[j + s],
-                    };
-            }
+        }
+    }
+}
+
+/// What the sums of an edge tile start from, so that it rounds as other tiles do.
+fn fill_edge<T: Real>(
+    edge: &mut [T],
+    cols: usize,
+    start: Start<T>,
+    c: &ArrayViewMut2<T>,
+    (i, height): (usize, usize),
+    (j, width): (usize, usize),
+) {
+    edge.fill(T::zero());
+    for (r, row) in edge.chunks_exact_mut(cols).take(height).enumerate() {
+        match start {
+            Start::Zero => {}
+            Start::Old => (0..width).for_each(|s| row[s] = c[[i + r, j + s]]),
+            Start::Bias(bias) => row[..width].copy_from_slice(&bias[j..j + width]),
         }
     }
 }

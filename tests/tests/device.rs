@@ -9,6 +9,7 @@ use autograd::random::Key;
 use autograd::{Ctx, Grads, Indices, Init, ParamId, Params, Tape, Tensor, Var};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tests::levels::pass_at_every_level;
 use tests::op_table::{Row, large_rows, rows};
 use tests::ref_device::{Probe, RefDevice};
 
@@ -74,6 +75,15 @@ fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
 #[test]
 fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
     compare_rows(&large_rows());
+}
+
+/// The device's loops are plain `f64`, whatever the host's kernels are compiled for.
+#[test]
+fn hosts_agree_with_the_device_at_every_level() {
+    pass_at_every_level(&[
+        "every_row_gives_the_same_numbers_and_copies_nothing_back",
+        "large_inputs_give_the_same_numbers_and_copy_nothing_back",
+    ]);
 }
 
 #[test]

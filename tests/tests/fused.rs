@@ -1,16 +1,21 @@
 //! Fused ops equal the same mathematics composed of simpler ops, in values and in all gradients (f64). The composed
-//! versions are the bridge for readers: they show what a fused kernel computes.
+//! versions are the bridge for readers: they show what a fused kernel computes. Products and attention, which have a kernel
+//! for each set of instructions, pass with all of them.
 
 use autograd::ops::conv::ConvOptions;
 use autograd::ops::loss::CrossEntropy;
 use autograd::random::Key;
-use autograd::{Indices, Tape, Tensor, Var};
-
-type Function = fn(&[Var<f64>]) -> Var<f64>;
+use autograd::{Indices, Real, Tape, Tensor, Var};
+use tests::levels::pass_at_every_level;
 
 /// Runs both on the same random inputs with the same random cotangent and compares everything to 1e-12 of its size.
-fn equal(what: &str, shapes: &[&[usize]], fused: Function, composed: Function) {
-    let run = |f: Function| -> Vec<Tensor<f64>> {
+fn equal(
+    what: &str,
+    shapes: &[&[usize]],
+    fused: impl Fn(&[Var<f64>]) -> Var<f64>,
+    composed: impl Fn(&[Var<f64>]) -> Var<f64>,
+) {
+    let run = |f: &dyn Fn(&[Var<f64>]) -> Var<f64>| -> Vec<Tensor<f64>> {
         let tape = Tape::new();
         let draw = |(i, shape): (usize, &&[usize])| tape.leaf(Tensor::randn(shape, Key::default(), i as u64));
         let inputs: Vec<Var<f64>> = shapes.iter().enumerate().map(draw).collect();
@@ -19,7 +24,7 @@ fn equal(what: &str, shapes: &[&[usize]], fused: Function, composed: Function) {
         let gradients = inputs.iter().map(|x| grads.of(x).expect("every input matters").clone());
         [y.value().clone()].into_iter().chain(gradients).collect()
     };
-    for (i, (a, b)) in run(fused).iter().zip(run(composed)).enumerate() {
+    for (i, (a, b)) in run(&fused).iter().zip(run(&composed)).enumerate() {
         assert_eq!(a.shape(), b.shape(), "{what}: result {i}");
         let largest = b.as_slice().iter().fold(0.0f64, |max, x| max.max(x.abs()));
         for (a, b) in a.as_slice().iter().zip(b.as_slice()) {
@@ -140,4 +145,113 @@ fn cross_entropy_is_minus_the_log_of_a_probability() {
 /// Targets between 0 and 1.
 fn thirds() -> Var<f64> {
     Var::constant(Tensor::from_fn(&[3, 4], |i| (i % 4) as f64 / 3.0))
+}
+
+/// P·x with the map P `[.., N, M]`, as written.
+fn attended(x: &[Var<f64>], scale: f64) -> Var<f64> {
+    x[0].matmul_with(false, &x[1], true, scale).softmax(-1).matmul(&x[2])
+}
+
+/// Pᵀ·x with the map.
+fn spread(x: &[Var<f64>], scale: f64) -> Var<f64> {
+    x[0].matmul_with(false, &x[1], true, scale).softmax(-1).matmul_with(true, &x[2], false, 1.0)
+}
+
+/// N, M, d, e: one of each, around register tiles (14 rows, 16 or 32 columns), several tiles, all different.
+const ATTENTION: [[usize; 4]; 9] = [
+    [1, 1, 1, 1],
+    [1, 33, 3, 2],
+    [5, 1, 4, 7],
+    [13, 15, 8, 33],
+    [14, 16, 1, 3],
+    [15, 31, 16, 5],
+    [47, 33, 33, 1],
+    [197, 100, 8, 17],
+    [60, 1111, 3, 4],
+];
+
+#[test]
+fn attention_is_a_product_a_softmax_and_a_product() {
+    for [n, m, d, e] in ATTENTION {
+        let (q, k): (&[usize], &[usize]) = (&[2, 3, n, d], &[2, 3, m, d]);
+        let what = format!("N = {n}, M = {m}, d = {d}, e = {e}");
+        let forwards = |x: &[Var<f64>]| x[0].scaled_dot_product_attention(&x[1], &x[2], Some(0.4));
+        equal(&what, &[q, k, &[2, 3, m, e]], forwards, |x| attended(x, 0.4));
+        let transposed = |x: &[Var<f64>]| x[0].transposed_attention(&x[1], &x[2], Some(0.4));
+        equal(&what, &[q, k, &[2, 3, n, e]], transposed, |x| spread(x, 0.4));
+    }
+}
+
+/// |scores| around 100 in `f64`: almost every row is one key's.
+#[test]
+fn peaked_attention_is_the_same_composition() {
+    equal(
+        "attention",
+        &[&[2, 47, 8], &[2, 33, 8], &[2, 33, 5]],
+        |x| x[0].scaled_dot_product_attention(&x[1], &x[2], Some(12.0)),
+        |x| attended(x, 12.0),
+    );
+    equal(
+        "transposed_attention",
+        &[&[2, 47, 8], &[2, 33, 8], &[2, 47, 5]],
+        |x| x[0].transposed_attention(&x[1], &x[2], Some(12.0)),
+        |x| spread(x, 12.0),
+    );
+}
+
+/// Value and gradients of attention, forwards or transposed, for q `[20, 4]`, k `[33, 4]` times `size`, plus `shift`.
+fn peaked<T: Real>(size: f64, shift: f64, transposed: bool) -> Vec<Tensor<T>> {
+    let tape = Tape::new();
+    let draw = |rows: usize, factor: f64, site: u64| {
+        let x = Tensor::<f64>::randn(&[rows, 4], Key::default(), site);
+        tape.leaf(Tensor::from_vec(
+            x.as_slice().iter().map(|x| T::of(factor * x + shift)).collect(),
+            &[rows, 4],
+        ))
+    };
+    let (q, k, x) = (draw(20, size, 1), draw(33, size, 2), draw(if transposed { 20 } else { 33 }, 1.0, 3));
+    let y = if transposed {
+        q.transposed_attention(&k, &x, None)
+    } else {
+        q.scaled_dot_product_attention(&k, &x, None)
+    };
+    let grads = y.backward_with(Tensor::randn(y.shape(), Key::default(), 4));
+    let gradients = [&q, &k, &x].map(|input| grads.of(input).expect("every input matters").clone());
+    [y.value().clone()].into_iter().chain(gradients).collect()
+}
+
+/// e¹⁰⁰ is beyond `f32`, e⁻¹⁰⁰ among its smallest numbers. A score around 100 is rounded to 4e-6, and its exponential with
+/// it; gradients of q and k multiply that by the other's size, so `f32` may be 1e-4 of a tensor's size away from `f64`.
+#[test]
+fn large_scores_neither_overflow_nor_lose_their_order() {
+    for (size, shift) in [(5.0, 0.0), (1.0, 7.0), (0.0, 7.0), (3.0, -7.0)] {
+        for transposed in [false, true] {
+            let (exact, found) =
+                (peaked::<f64>(size, shift, transposed), peaked::<f32>(size, shift, transposed));
+            for (i, (found, exact)) in found.iter().zip(&exact).enumerate() {
+                let largest = exact.as_slice().iter().fold(0.0f64, |max, x| max.max(x.abs()));
+                for (a, b) in found.as_slice().iter().zip(exact.as_slice()) {
+                    let apart = (f64::from(*a) - b).abs();
+                    assert!(
+                        apart <= 1e-4 * (1.0 + largest),
+                        "{size}, {shift}, {transposed}: {i}: {a}, not {b}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fused_ops_pass_at_every_level() {
+    pass_at_every_level(&[
+        "softmax_is_exponentials_over_their_sum",
+        "norms_are_means_and_variances",
+        "a_linear_layer_is_a_product_and_a_sum",
+        "a_convolution_is_a_product_with_unfolded_windows",
+        "cross_entropy_is_minus_the_log_of_a_probability",
+        "attention_is_a_product_a_softmax_and_a_product",
+        "peaked_attention_is_the_same_composition",
+        "large_scores_neither_overflow_nor_lose_their_order",
+    ]);
 }

@@ -84,3 +84,34 @@ pub(crate) fn widest<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn widest<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_the_best_there_is_up_to_the_one_asked_for() {
+        let most = match std::env::var("AUTOGRAD_SIMD").as_deref() {
+            Ok("baseline") => Level::Baseline,
+            Ok("avx2") => Level::Avx2,
+            _ => Level::Avx512,
+        };
+        assert!(level() == detected().min(most));
+    }
+
+    /// A process keeps to one level, so the unit tests of all kernels run again in processes with the lower ones. On a
+    /// processor that lacks a level this is the one below it, once more.
+    #[test]
+    fn kernels_pass_at_every_level() {
+        for level in ["baseline", "avx2"] {
+            let output =
+                std::process::Command::new(std::env::current_exe().expect("a test knows where it is"))
+                    .args(["cpu::", "--skip", "kernels_pass_at_every_level"])
+                    .env("AUTOGRAD_SIMD", level)
+                    .output()
+                    .expect("the test binary runs");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("several_blocks ... ok"), "{level}: {said}");
+        }
+    }
+}

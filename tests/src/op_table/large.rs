@@ -54,7 +54,7 @@ fn products<T: Real>() -> Vec<Row<T>> {
 /// Several heads are shared out head by head, a single one by its rows.
 fn attention<T: Real>() -> Vec<Row<T>> {
     let heads: &[usize] = &[2, 4, 150, 33];
-    let one_head: &[usize] = &[1, 1, 1100, 17];
+    let one_head: &[usize] = &[1, 1, 701, 17];
     let three = |q: &[usize], k: &[usize], x: &[usize]| vec![normal(q), normal(k), normal(x)];
     vec![
         Row::new("large attention", three(heads, heads, heads), |x| {
@@ -63,7 +63,7 @@ fn attention<T: Real>() -> Vec<Row<T>> {
         Row::new("large attention, one head", three(one_head, one_head, one_head), |x| {
             x[0].scaled_dot_product_attention(&x[1], &x[2], None)
         }),
-        Row::new("large attention, other lengths", three(&[1, 901, 16], &[1, 333, 16], &[1, 333, 9]), |x| {
+        Row::new("large attention, other lengths", three(&[1, 601, 16], &[1, 333, 16], &[1, 333, 9]), |x| {
             x[0].scaled_dot_product_attention(&x[1], &x[2], None)
         }),
         Row::new("large transposed attention", three(heads, heads, heads), |x| {

@@ -5,6 +5,8 @@
 
 mod kernel;
 mod product;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use kernel::{Kernels, with_scratch};
 pub(crate) use product::{

@@ -80,10 +80,7 @@ fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
 /// The device's loops are plain `f64`, whatever the host's kernels are compiled for.
 #[test]
 fn hosts_agree_with_the_device_at_every_level() {
-    pass_at_every_level(&[
-        "every_row_gives_the_same_numbers_and_copies_nothing_back",
-        "large_inputs_give_the_same_numbers_and_copy_nothing_back",
-    ]);
+    pass_at_every_level(&["every_row_gives_the_same_numbers_and_copies_nothing_back"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! softmax(scale·Q·Kᵀ) applied to vectors, row tile by row tile, without the N×M matrix.
 //!
 //! Some rows of P = softmax(scale·Q·Kᵀ) are computed (a *tile* that fits the second-level cache), used, and forgotten. The
-//! logarithm of each row's sum of exponentials is kept, so that the backward pass can compute the same rows again with one
-//! exponential per element and no search for the maximum. Time O(N·M·d), memory O((N + M)·d).
+//! maximum and the sum of exponentials of each row are kept, so that the backward pass can compute the same rows again with
+//! one exponential per element and no search. Time O(N·M·d), memory O((N + M)·d).
 //!
 //! P can be applied as it stands (a row of the result for each query: attention) or transposed (a row for each key).
 //! A head's rows are shared out in parts that depend on the shapes and the processor's registers; sums over rows (everything
@@ -83,39 +83,37 @@ impl<'a, T: Real> Map<'a, T> {
         packed_product(self.scale, q, &self.kt, Start::Zero, &mut matrix_mut(tile, rows.len()));
     }
 
-    /// Rows of P times their sums: exponentials from the row's maximum on; `lse` gets ln Σ eˢ and `inverse` 1/Σ.
-    pub(super) fn exponentials(&self, rows: &Range<usize>, tile: &mut [T], lse: &mut [T], inverse: &mut [T]) {
+    /// Rows of P times their sums: exponentials from the row's maximum on; `stats` gets the maximum and 1/Σ of every row.
+    pub(super) fn exponentials(&self, rows: &Range<usize>, tile: &mut [T], stats: &mut [T]) {
         self.scores(rows, tile);
-        widest(Exponentials { tile, keys: self.keys, lse, inverse });
+        widest(Exponentials { tile, keys: self.keys, stats });
     }
 
-    /// Rows of P, given their ln Σ eˢ. As one number beside large scores it has lost digits, a relative error of |ln Σ eˢ|·2⁻²⁴
-    /// in `f32`; for scores below 100, as attention has them, that is less than the gradient's own rounding.
-    pub(super) fn probabilities(&self, rows: &Range<usize>, lse: &[T], tile: &mut [T]) {
+    /// Rows of P, given their `stats`: the same values, bit for bit, as in the forward pass. (One number, m + ln Σ, would do,
+    /// but beside large scores it has lost the digits of Σ.)
+    pub(super) fn probabilities(&self, rows: &Range<usize>, stats: &[T], tile: &mut [T]) {
         self.scores(rows, tile);
-        widest(Probabilities { tile, keys: self.keys, lse });
+        widest(Probabilities { tile, keys: self.keys, stats });
     }
 }
 
 struct Exponentials<'a, T> {
     tile: &'a mut [T],
     keys: usize,
-    lse: &'a mut [T],
-    inverse: &'a mut [T],
+    stats: &'a mut [T],
 }
 
 impl<T: Real> Kernel for Exponentials<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for ((row, lse), inverse) in self.tile.chunks_exact_mut(self.keys).zip(self.lse).zip(self.inverse) {
+        for (row, stats) in self.tile.chunks_exact_mut(self.keys).zip(self.stats.chunks_exact_mut(2)) {
             let max = lanes::fold(row, T::neg_infinity(), |max, x| if x > max { x } else { max });
             for x in &mut *row {
                 *x = (*x - max).vexp();
             }
             let sum = lanes::sum(row, |x| x);
-            *lse = max + sum.ln();
-            *inverse = T::one() / sum;
+            (stats[0], stats[1]) = (max, T::one() / sum);
         }
     }
 }
@@ -123,16 +121,17 @@ impl<T: Real> Kernel for Exponentials<'_, T> {
 struct Probabilities<'a, T> {
     tile: &'a mut [T],
     keys: usize,
-    lse: &'a [T],
+    stats: &'a [T],
 }
 
 impl<T: Real> Kernel for Probabilities<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for (row, &lse) in self.tile.chunks_exact_mut(self.keys).zip(self.lse) {
+        for (row, stats) in self.tile.chunks_exact_mut(self.keys).zip(self.stats.chunks_exact(2)) {
+            let (max, inverse) = (stats[0], stats[1]);
             for x in row {
-                *x = (*x - lse).vexp();
+                *x = (*x - max).vexp() * inverse;
             }
         }
     }
@@ -215,13 +214,13 @@ pub(super) fn add_collected<T: Real>(sum: &mut [T], heads: usize, m: usize, coll
     });
 }
 
-/// P·x or Pᵀ·x and the rows' ln Σ eˢ: q `[heads, N, d]`, k `[heads, M, d]`; x is `[heads, M, e]`, with Pᵀ `[heads, N, e]`.
+/// P·x or Pᵀ·x and the rows' stats (maximum and 1/Σ, `[heads, N, 2]`): q `[heads, N, d]`, k `[heads, M, d]`; x is `[heads, M, e]`, with Pᵀ `[heads, N, e]`.
 pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -> (Vec<T>, Vec<T>) {
     let AttentionSizes { heads, queries, keys, dim, value_dim: e, transposed, .. } = z;
     let parts = parts::<T>(heads, queries, keys);
-    let mut lse = stale(heads * queries);
+    let mut stats = stale(heads * queries * 2);
     let mut direct = if transposed { Vec::new() } else { stale(heads * queries * e) };
-    let tasks: Vec<_> = pieces(&mut lse, heads, queries, &parts).into_iter().enumerate().collect();
+    let tasks: Vec<_> = pieces(&mut stats, heads, queries, &parts).into_iter().enumerate().collect();
     let outputs = if transposed {
         (0..tasks.len()).map(|_| &mut [][..]).collect()
     } else {
@@ -230,7 +229,7 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
     let collected: Vec<Recycled<T>> = tasks
         .into_par_iter()
         .zip(outputs)
-        .map(|((i, lse), y)| {
+        .map(|((i, stats), y)| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
             let (q, k) = (head(q, heads, h, queries), head(k, heads, h, keys));
             let x = head(x, heads, h, if transposed { queries } else { keys });
@@ -238,12 +237,12 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
             with_scratch(map_scratch::<T>(dim, keys), |scratch| {
                 let map = Map::new(q, k, T::of(z.scale), scratch);
                 for_tiles::<T>(part, keys, |rows, local, tile| {
-                    let mut inverse = vec![T::zero(); rows.len()];
-                    map.exponentials(&rows, tile, &mut lse[local.clone()], &mut inverse);
+                    let stats = &mut stats[2 * local.start..2 * local.end];
+                    map.exponentials(&rows, tile, stats);
                     let exps = matrix_of(tile, rows.len());
                     if transposed {
                         let mut scaled = x.slice(s![rows, ..]).to_owned();
-                        scale_rows(scaled.view_mut(), &inverse);
+                        divide_by_sums(scaled.view_mut(), stats);
                         product(
                             T::one(),
                             scaled.t(),
@@ -254,7 +253,7 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
                     } else {
                         let mut y = matrix_mut(&mut y[local.start * e..local.end * e], rows.len());
                         product(T::one(), exps, x, Start::Zero, &mut y);
-                        scale_rows(y, &inverse);
+                        divide_by_sums(y, stats);
                     }
                 });
             });
@@ -266,13 +265,13 @@ pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -
         let sums: Vec<_> = collected.iter().map(|sum| matrix_of(sum.as_slice(), e)).collect();
         add_collected(&mut direct, heads, keys, &sums);
     }
-    (direct, lse)
+    (direct, stats)
 }
 
-/// Multiplies row i by `factors[i]`.
-pub(super) fn scale_rows<T: Real>(mut x: ArrayViewMut2<T>, factors: &[T]) {
-    for (mut row, &factor) in x.rows_mut().into_iter().zip(factors) {
-        row.iter_mut().for_each(|x| *x *= factor);
+/// Divides every row by the sum that its `stats` hold.
+pub(super) fn divide_by_sums<T: Real>(mut x: ArrayViewMut2<T>, stats: &[T]) {
+    for (mut row, stats) in x.rows_mut().into_iter().zip(stats.chunks_exact(2)) {
+        row.iter_mut().for_each(|x| *x *= stats[1]);
     }
 }
 
@@ -293,7 +292,7 @@ pub(super) fn for_tiles<T: Real>(
     });
 }
 
-/// Gradients of [`attention`]: (dq, dk, dx), given what it got, its `lse`, and dy.
+/// Gradients of [`attention`]: (dq, dk, dx), given what it got, its `stats`, and dy.
 ///
 /// With y = P·x the gradient of P is dP = dy·xᵀ; with y = Pᵀ·x it is x·dyᵀ. Either way it has a factor with a row for each
 /// query (a) and one with a row for each key (b).
@@ -302,7 +301,7 @@ pub(crate) fn attention_backward<T: Real>(
     q: &[T],
     k: &[T],
     x: &[T],
-    lse: &[T],
+    stats: &[T],
     dy: &[T],
 ) -> (Vec<T>, Vec<T>, Vec<T>) {
     let AttentionSizes { heads, queries, keys, dim, value_dim: e, transposed, .. } = z;
@@ -325,7 +324,7 @@ pub(crate) fn attention_backward<T: Real>(
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
             let (q, k) = (head(q, heads, h, queries), head(k, heads, h, keys));
             let (a, b) = (head(a, heads, h, queries), head(b, heads, h, keys));
-            let lse = &lse[h * queries..(h + 1) * queries];
+            let stats = &stats[2 * h * queries..2 * (h + 1) * queries];
             let scale = T::of(z.scale);
             let mut sum = Recycled::new(zeros(height * keys));
             let (mut dkt, mut dxt) = matrix_mut(sum.as_mut_slice(), height).split_at(Axis(0), dim);
@@ -335,7 +334,7 @@ pub(crate) fn attention_backward<T: Real>(
                 let bt = transposed_panels(b, for_b);
                 for_tiles::<T>(part, keys, |rows, local, p| {
                     with_scratch(p.len(), |dp| {
-                        map.probabilities(&rows, &lse[rows.clone()], p);
+                        map.probabilities(&rows, &stats[2 * rows.start..2 * rows.end], p);
                         let a = a.slice(s![rows.clone(), ..]);
                         packed_product(T::one(), a, &bt, Start::Zero, &mut matrix_mut(dp, rows.len()));
                         score_gradient(p, dp, keys);

@@ -22,7 +22,7 @@
 //! 2·N² backward; memory O(N·d).
 
 use super::attention::{
-    Map, add_collected, for_tiles, head, map_scratch, matrix_mut, matrix_of, parts, pieces, scale_rows,
+    Map, add_collected, divide_by_sums, for_tiles, head, map_scratch, matrix_mut, matrix_of, parts, pieces,
     score_gradient, transposed_panels,
 };
 use super::gemm::{Start, packed_len, packed_product, product, with_scratch};
@@ -60,8 +60,8 @@ pub(crate) struct CdaOutput<T> {
     pub o: Vec<T>,
     /// U_m: U_rd for r, U_dr for d
     pub u: Vec<T>,
-    /// ln Σ eˢ of the rows of P_m, `[heads, N]`
-    pub lse: Vec<T>,
+    /// maximum and 1/Σ of the rows of P_m, `[heads, N, 2]`
+    pub stats: Vec<T>,
 }
 
 /// One head of one modality.
@@ -84,21 +84,21 @@ pub(crate) fn cda<T: Real>(z: CdaSizes, x: [QkvSlices<T>; 2]) -> [CdaOutput<T>; 
     let mut out = [(); 2].map(|()| CdaOutput {
         o: stale(heads * tokens * dim),
         u: stale(heads * tokens * dim),
-        lse: stale(heads * tokens),
+        stats: stale(heads * tokens * 2),
     });
     let [r, d] = out.each_mut().map(|out| {
         let o = pieces(&mut out.o, heads, tokens, &parts);
         let u = pieces(&mut out.u, heads, tokens, &parts);
-        o.into_iter().zip(u).zip(pieces(&mut out.lse, heads, tokens, &parts))
+        o.into_iter().zip(u).zip(pieces(&mut out.stats, heads, tokens, &parts))
     });
     let tasks: Vec<_> = r.zip(d).enumerate().collect();
     // Per task P_mᵀ·O_o of its rows, transposed: `[d, N]` for r and d.
     let collected: Vec<[Recycled<T>; 2]> = tasks
         .into_par_iter()
-        .map(|(i, (((o_r, u_r), lse_r), ((o_d, u_d), lse_d)))| {
+        .map(|(i, (((o_r, u_r), stats_r), ((o_d, u_d), stats_d)))| {
             let (h, part) = (i / parts.len(), &parts[i % parts.len()]);
             let x = x.map(|x| head_of(&z, x, h));
-            forward_part(&z, x, part, [o_r, o_d], [u_r, u_d], [lse_r, lse_d])
+            forward_part(&z, x, part, [o_r, o_d], [u_r, u_d], [stats_r, stats_d])
         })
         .collect();
     for (m, out) in out.iter_mut().enumerate() {
@@ -115,7 +115,7 @@ fn forward_part<T: Real>(
     part: &std::ops::Range<usize>,
     o: [&mut [T]; 2],
     u: [&mut [T]; 2],
-    lse: [&mut [T]; 2],
+    stats: [&mut [T]; 2],
 ) -> [Recycled<T>; 2] {
     let CdaSizes { tokens: n, dim, .. } = *z;
     let (alpha, rest) = (T::of(z.alpha), T::of(1.0 - z.alpha));
@@ -128,20 +128,20 @@ fn forward_part<T: Real>(
         let maps = [map(0, scratch_r), map(1, scratch_d)];
         let [o_r, o_d] = o;
         let [u_r, u_d] = u;
-        let [lse_r, lse_d] = lse;
+        let [stats_r, stats_d] = stats;
         for_tiles::<T>(part, n, |rows, local, tile_r| {
             with_scratch(tile_r.len(), |tile_d| {
                 let size = rows.len();
-                let mut inverse = [vec![T::zero(); size], vec![T::zero(); size]];
-                let [inverse_r, inverse_d] = &mut inverse;
-                maps[0].exponentials(&rows, tile_r, &mut lse_r[local.clone()], inverse_r);
-                maps[1].exponentials(&rows, tile_d, &mut lse_d[local.clone()], inverse_d);
+                let span = 2 * local.start..2 * local.end;
+                let stats = [&mut stats_r[span.clone()], &mut stats_d[span]];
+                maps[0].exponentials(&rows, tile_r, stats[0]);
+                maps[1].exponentials(&rows, tile_d, stats[1]);
                 let tiles = [matrix_of(tile_r, size), matrix_of(tile_d, size)];
                 // [O_m | P_m·V_o]
                 let applied = [0, 1].map(|m| {
                     let mut y = Array2::zeros((size, 2 * dim));
                     product(T::one(), tiles[m], values[m].view(), Start::Zero, &mut y.view_mut());
-                    scale_rows(y.view_mut(), &inverse[m]);
+                    divide_by_sums(y.view_mut(), stats[m]);
                     y
                 });
                 let span = local.start * dim..local.end * dim;
@@ -155,7 +155,7 @@ fn forward_part<T: Real>(
                         .and(&other)
                         .for_each(|u, &across, &other| *u = rest * (across + other));
                     let mut weighted = other.to_owned();
-                    scale_rows(weighted.view_mut(), &inverse[m]);
+                    divide_by_sums(weighted.view_mut(), stats[m]);
                     let mut scattered = matrix_mut(scattered[m].as_mut_slice(), dim);
                     product(alpha, weighted.t(), tiles[m], Start::Old, &mut scattered);
                 }
@@ -183,11 +183,11 @@ pub(crate) struct QkvGradients<T> {
     pub v: Vec<T>,
 }
 
-/// What [`cda`] gave for a modality and what arrived for it: O, ln Σ eˢ, dO and dU.
+/// What [`cda`] gave for a modality and what arrived for it: O, the rows' stats, dO and dU.
 #[derive(Clone, Copy)]
 pub(crate) struct CdaSaved<'a, T> {
     pub o: &'a [T],
-    pub lse: &'a [T],
+    pub stats: &'a [T],
     pub d_o: &'a [T],
     pub d_u: &'a [T],
 }
@@ -213,7 +213,7 @@ pub(crate) fn cda_backward<T: Real>(
                 o: head(saved.o, heads, h, tokens),
                 d_o: head(saved.d_o, heads, h, tokens),
                 d_u: head(saved.d_u, heads, h, tokens),
-                lse: &saved.lse[h * tokens..(h + 1) * tokens],
+                stats: &saved.stats[2 * h * tokens..2 * (h + 1) * tokens],
             });
             backward_part(&z, x, saved, part, [dq_r, dq_d])
         })
@@ -240,7 +240,7 @@ struct SavedHead<'a, T> {
     o: ArrayView2<'a, T>,
     d_o: ArrayView2<'a, T>,
     d_u: ArrayView2<'a, T>,
-    lse: &'a [T],
+    stats: &'a [T],
 }
 
 /// Some rows of one head: writes their dQ, returns what they give to all tokens.
@@ -269,8 +269,9 @@ fn backward_part<T: Real>(
             with_scratch(2 * p_r.len(), |scratch| {
                 let size = rows.len();
                 let (p_d, dp) = scratch.split_at_mut(p_r.len());
-                maps[0].probabilities(&rows, &saved[0].lse[rows.clone()], p_r);
-                maps[1].probabilities(&rows, &saved[1].lse[rows.clone()], p_d);
+                let of_stats = |m: usize| &saved[m].stats[2 * rows.start..2 * rows.end];
+                maps[0].probabilities(&rows, of_stats(0), p_r);
+                maps[1].probabilities(&rows, of_stats(1), p_d);
                 let p = [matrix_of(p_r, size), matrix_of(p_d, size)];
                 let of_rows =
                     |x: ArrayView2<T>, factor: T| x.slice(s![rows.clone(), ..]).mapv(|x| factor * x);

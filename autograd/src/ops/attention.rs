@@ -74,9 +74,9 @@ fn fused_sizes<T: Real>(
 
 fn fused<T: Real>(name: &'static str, sizes: AttentionSizes, inputs: [&Var<T>; 3]) -> Var<T> {
     let [q, k, x] = inputs.map(|input| input.value().clone());
-    let (y, lse) = Tensor::attention(sizes, &q, &k, &x);
+    let (y, stats) = Tensor::attention(sizes, &q, &k, &x);
     record(name, y, &inputs, move |dy, sink| {
-        let (dq, dk, dx) = Tensor::attention_backward(sizes, &q, &k, &x, &lse, dy);
+        let (dq, dk, dx) = Tensor::attention_backward(sizes, &q, &k, &x, &stats, dy);
         sink.add(0, || dq);
         sink.add(1, || dk);
         sink.add(2, || dx);

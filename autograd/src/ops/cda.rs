@@ -33,10 +33,10 @@ pub fn cross_diffusion_attention<T: Real>(r: [&Var<T>; 3], d: [&Var<T>; 3], alph
         alpha,
     };
     let [r, d] = [r, d].map(|x| x.map(|x| x.value().clone()));
-    let ([o_r, o_d, u_rd, u_dr], lse) = Tensor::cda(sizes, &r, &d);
+    let ([o_r, o_d, u_rd, u_dr], stats) = Tensor::cda(sizes, &r, &d);
     let saved = [o_r.clone(), o_d.clone()];
     record_many("cross_diffusion_attention", [o_r, o_d, u_rd, u_dr], &inputs, move |dy, sink| {
-        let gradients = Tensor::cda_backward(sizes, [&r, &d], &saved, &lse, &dy);
+        let gradients = Tensor::cda_backward(sizes, [&r, &d], &saved, &stats, &dy);
         for (i, gradient) in gradients.into_iter().flatten().enumerate() {
             sink.add(i, || gradient);
         }

@@ -131,11 +131,11 @@ fn geometry(x: &[usize], w: &[usize], options: ConvOptions) -> Conv2dGeometry {
         groups > 0 && x[1] == w[1] * groups && w[0].is_multiple_of(groups),
         "conv2d: input {x:?} and weight {w:?} do not fit in {groups} groups"
     );
+    assert_steps("conv2d", w, options);
     assert!(
         [&x[1..], w].concat().iter().all(|&size| size > 0),
         "conv2d: input {x:?} or weight {w:?} has an empty axis; only the batch may be empty"
     );
-    assert_steps("conv2d", w, options);
     for i in [0, 1] {
         let span = dilation[i] * (w[2 + i] - 1) + 1;
         assert!(

@@ -177,6 +177,9 @@ pub(crate) fn product<T: Real>(
     start: Start<T>,
     c: &mut ArrayViewMut2<T>,
 ) {
+    if c.is_empty() {
+        return;
+    }
     if c.strides()[1] != 1 && c.dim().1 > 1 {
         assert!(
             c.strides()[0] == 1 || c.dim().0 == 1,

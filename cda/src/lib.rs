@@ -6,9 +6,14 @@
 //! picture in both, so the affinities do live in one space, and CDA diffuses each through the other.
 //!
 //! Read in this order: [`diffusion`] (the equations, with N×N matrices), [`fixed_point`] (infinitely many steps and
-//! their implicit gradient), [`matrix_free`] (the same without matrices, and [`path`], which chooses), [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and
-//! [`block`] (the released module). Where the released code and the paper differ there is a switch: in [`config`] for the
-//! diffusion, in [`BlockConfig`] for the block around it.
+//! their implicit gradient), [`matrix_free`] (the same without matrices) and [`mod@path`] (which of the two runs),
+//! [`fusion`] (CDA, cross-attention and others behind one interface), [`attention`] and [`block`] (the released module).
+//! Where the released code and the paper differ there is a switch: in [`config`] for the diffusion, in [`BlockConfig`] for
+//! the block around it.
+//!
+//! Three functions are called `cross_diffusion_attention`: the one in [`diffusion`] is how it is defined, the one in
+//! [`matrix_free`] is how it is computed for any configuration, and [`autograd::ops::cross_diffusion_attention`] is the
+//! kernel that the latter takes for the released one.
 
 pub mod attention;
 pub mod block;

@@ -10,7 +10,7 @@
 //! max(16, heads)·M·(d + e) values. A tile has as many rows as a register tile at least, so that from some 3500 keys on it
 //! is larger than the second-level cache.
 
-use super::gemm::{Panels, Start, pack_panel, packed_len, packed_product, panel_cols, product, with_scratch};
+use super::gemm::{Panels, Start, packed_len, packed_product, product, with_scratch};
 use super::lanes;
 use super::recycle::{Recycled, stale, zeros};
 use super::simd::{Kernel, widest};
@@ -74,7 +74,7 @@ impl<'a, T: Real> Map<'a, T> {
     /// The map of q `[N, d]` and k `[M, d]`.
     pub(super) fn new(q: ArrayView2<'a, T>, k: ArrayView2<T>, scale: T, scratch: &'a mut [T]) -> Map<'a, T> {
         let (keys, _) = k.dim();
-        Map { q, kt: transposed_panels(k, scratch), scale, keys }
+        Map { q, kt: Panels::pack(k.reversed_axes(), scratch), scale, keys }
     }
 
     /// scale·Q·Kᵀ of some rows.
@@ -161,17 +161,6 @@ impl<T: Real> Kernel for ScoreGradient<'_, T> {
     }
 }
 
-/// xᵀ in panels, for x `[n, k]`.
-pub(super) fn transposed_panels<'a, T: Real>(x: ArrayView2<T>, scratch: &'a mut [T]) -> Panels<'a, T> {
-    let (n, k) = x.dim();
-    let xt = x.reversed_axes();
-    scratch
-        .chunks_exact_mut(k * panel_cols::<T>())
-        .enumerate()
-        .for_each(|(i, panel)| pack_panel(xt, i, panel));
-    Panels::packed(scratch, k, n)
-}
-
 /// A slice as a matrix of so many rows.
 pub(super) fn matrix_mut<T>(values: &mut [T], rows: usize) -> ArrayViewMut2<'_, T> {
     let cols = values.len() / rows.max(1);
@@ -214,7 +203,8 @@ pub(super) fn add_collected<T: Real>(sum: &mut [T], heads: usize, m: usize, coll
     });
 }
 
-/// P·x or Pᵀ·x and the rows' stats (maximum and 1/Σ, `[heads, N, 2]`): q `[heads, N, d]`, k `[heads, M, d]`; x is `[heads, M, e]`, with Pᵀ `[heads, N, e]`.
+/// P·x or Pᵀ·x and the rows' stats (maximum and 1/Σ, `[heads, N, 2]`): q `[heads, N, d]`, k `[heads, M, d]`; x is
+/// `[heads, M, e]`, with Pᵀ `[heads, N, e]`.
 pub(crate) fn attention<T: Real>(z: AttentionSizes, q: &[T], k: &[T], x: &[T]) -> (Vec<T>, Vec<T>) {
     let AttentionSizes { heads, queries, keys, dim, value_dim: e, transposed, .. } = z;
     let parts = parts::<T>(heads, queries, keys);
@@ -331,7 +321,7 @@ pub(crate) fn attention_backward<T: Real>(
             with_scratch(map_scratch::<T>(dim, keys) + packed_len::<T>(e, keys), |scratch| {
                 let (for_map, for_b) = scratch.split_at_mut(map_scratch::<T>(dim, keys));
                 let map = Map::new(q, k, scale, for_map);
-                let bt = transposed_panels(b, for_b);
+                let bt = Panels::pack(b.reversed_axes(), for_b);
                 for_tiles::<T>(part, keys, |rows, local, p| {
                     with_scratch(p.len(), |dp| {
                         map.probabilities(&rows, &stats[2 * rows.start..2 * rows.end], p);

@@ -23,9 +23,9 @@
 
 use super::attention::{
     Map, add_collected, divide_by_sums, for_tiles, head, map_scratch, matrix_mut, matrix_of, parts, pieces,
-    score_gradient, transposed_panels,
+    score_gradient,
 };
-use super::gemm::{Start, packed_len, packed_product, product, with_scratch};
+use super::gemm::{Panels, Start, packed_len, packed_product, product, with_scratch};
 use super::recycle::{Recycled, stale, zeros};
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -254,8 +254,8 @@ fn backward_part<T: Real>(
     let CdaSizes { tokens: n, dim, .. } = *z;
     let (one, alpha, rest, scale) = (T::one(), T::of(z.alpha), T::of(1.0 - z.alpha), T::of(z.scale));
     let mut collected = [(); 2].map(|()| Recycled::new(zeros(3 * dim * n)));
-    // [V_m | G_m | V_o]: what dP_m is a product with.
-    let right = [0, 1].map(|m| beside(&[x[m].v, saved[m].d_u, x[1 - m].v]));
+    // [V_m | V_o | G_m]: what dP_m is a product with.
+    let right = [0, 1].map(|m| beside(&[x[m].v, x[1 - m].v, saved[m].d_u]));
     let (map_len, right_len) = (map_scratch::<T>(dim, n), packed_len::<T>(3 * dim, n));
     with_scratch(2 * (map_len + right_len), |scratch| {
         let (for_maps, for_right) = scratch.split_at_mut(2 * map_len);
@@ -263,8 +263,7 @@ fn backward_part<T: Real>(
         let (right_r, right_d) = for_right.split_at_mut(right_len);
         let map = |m: usize, scratch| Map::new(x[m].q, x[m].k, scale, scratch);
         let maps = [map(0, map_r), map(1, map_d)];
-        let right =
-            [transposed_panels(right[0].view(), right_r), transposed_panels(right[1].view(), right_d)];
+        let right = [Panels::pack(right[0].t(), right_r), Panels::pack(right[1].t(), right_d)];
         for_tiles::<T>(part, n, |rows, local, p_r| {
             with_scratch(2 * p_r.len(), |scratch| {
                 let size = rows.len();
@@ -285,8 +284,8 @@ fn backward_part<T: Real>(
                 });
                 for (m, dq) in [&mut *dq_r, &mut *dq_d].into_iter().enumerate() {
                     let (spread, g) = (of_rows(saved[1 - m].o, alpha), of_rows(saved[m].d_u, rest));
-                    // dP_m = [D_m | α·O_o | (1−α)·G_m]·[V_m | G_m | V_o]ᵀ
-                    let left = beside(&[d_o[m].view(), spread.view(), g.view()]);
+                    // dP_m = [D_m | (1−α)·G_m | α·O_o]·[V_m | V_o | G_m]ᵀ
+                    let left = beside(&[d_o[m].view(), g.view(), spread.view()]);
                     packed_product(one, left.view(), &right[m], Start::Zero, &mut matrix_mut(dp, size));
                     score_gradient(p[m].to_slice().expect("contiguous"), dp, n);
                     let ds = matrix_of(dp, size);
@@ -295,7 +294,7 @@ fn backward_part<T: Real>(
                     let collected = matrix_mut(collected[m].as_mut_slice(), 3 * dim);
                     let (mut dk, mut dv) = collected.split_at(Axis(0), dim);
                     product(scale, x[m].q.slice(s![rows.clone(), ..]).t(), ds, Start::Old, &mut dk);
-                    let to_values = beside(&[d_o[m].view(), g.view()]);
+                    let to_values = left.slice(s![.., ..2 * dim]); // [D_m | (1−α)·G_m]
                     product(one, to_values.t(), p[m], Start::Old, &mut dv);
                 }
             });

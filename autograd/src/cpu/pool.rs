@@ -3,7 +3,7 @@
 //! Each output row first combines its input rows, column by column, which vectorises; then every window combines the few
 //! columns it covers.
 
-use super::recycle::zeros;
+use super::recycle::{stale, zeros};
 use super::simd::{Kernel, widest};
 use super::{for_chunks, rows_per_chunk};
 use crate::device::{Pool, PoolGeometry};
@@ -13,7 +13,7 @@ use std::hint::select_unpredictable as choose;
 /// Maximum or mean of every window.
 pub(crate) fn pool2d<T: Real>(g: &PoolGeometry, x: &[T]) -> Vec<T> {
     let (input, out) = (g.input[0] * g.input[1], g.rows.len() * g.cols.len());
-    let mut y = zeros(g.planes * out);
+    let mut y = stale(g.planes * out);
     for_chunks(&mut y, rows_per_chunk(input) * out, |first, y| {
         let x = &x[first / out * input..];
         match g.kind {

@@ -3,7 +3,7 @@
 //! Rows are resampled first, one value at a time, into a plane of the old height and the new width; its rows are then
 //! mixed whole, which vectorises. The gradient goes the same way back.
 
-use super::recycle::zeros;
+use super::recycle::{stale, zeros};
 use super::simd::{Kernel, widest};
 use super::{for_chunks, rows_per_chunk};
 use crate::device::{ResizeGeometry, Tap};
@@ -13,7 +13,7 @@ use crate::real::Real;
 pub(crate) fn resize2d<T: Real>(g: &ResizeGeometry, x: &[T]) -> Vec<T> {
     let (input, out) = (g.input[0] * g.input[1], g.rows.len() * g.cols.len());
     let cols = typed::<T>(&g.cols);
-    let mut y = zeros(g.planes * out);
+    let mut y = stale(g.planes * out);
     for_chunks(&mut y, rows_per_chunk(input.max(out)) * out, |first, y| {
         widest(Forward { g, cols: &cols, y, x: &x[first / out * input..] });
     });

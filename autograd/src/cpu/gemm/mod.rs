@@ -9,9 +9,7 @@ mod product;
 mod tests;
 
 pub(crate) use kernel::{Kernels, with_scratch};
-pub(crate) use product::{
-    Panels, Start, matrix, pack_panel, packed_len, packed_product, panel_cols, product,
-};
+pub(crate) use product::{Panels, Start, matrix, packed_len, packed_product, panel_cols, product};
 
 use super::recycle::stale;
 use crate::device::MatMul;

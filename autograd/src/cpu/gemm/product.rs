@@ -58,7 +58,7 @@ pub(crate) fn packed_len<T: Real>(k: usize, n: usize) -> usize {
 }
 
 /// Panel `i` of B: `[k, panel_cols]`, filled up with zeros.
-pub(crate) fn pack_panel<T: Real>(b: ArrayView2<T>, i: usize, panel: &mut [T]) {
+fn pack_panel<T: Real>(b: ArrayView2<T>, i: usize, panel: &mut [T]) {
     let cols = panel_cols::<T>();
     let first = i * cols;
     let width = cols.min(b.dim().1 - first);
@@ -129,7 +129,15 @@ fn turn_columns<T: Real>(x: ArrayView2<T>, to: &mut [T], cols: usize) {
 }
 
 impl<'a, T: Real> Panels<'a, T> {
-    /// Panels that were laid out by [`pack_panel`] or in its layout.
+    /// B `[k, n]`, k > 0, laid out in `values`, [`packed_len`] of them.
+    pub(crate) fn pack(b: ArrayView2<T>, values: &'a mut [T]) -> Panels<'a, T> {
+        let (k, n) = b.dim();
+        let panels = values.chunks_exact_mut(k * panel_cols::<T>()).enumerate();
+        panels.for_each(|(i, panel)| pack_panel(b, i, panel));
+        Panels::packed(values, k, n)
+    }
+
+    /// Panels that stand in `values` already.
     pub(crate) fn packed(values: &'a [T], k: usize, n: usize) -> Panels<'a, T> {
         assert!(values.len() == packed_len::<T>(k, n), "panels: {} values for {k} x {n}", values.len());
         let row = panel_cols::<T>();
@@ -201,11 +209,9 @@ pub(crate) fn product<T: Real>(
         with_scratch(k * cols, |spare| packed_product(alpha, a, &Panels::in_place(&b, spare), start, c));
         return;
     }
-    with_scratch(packed_len::<T>(k, n), |panels| {
-        if k > 0 {
-            panels.chunks_exact_mut(k * cols).enumerate().for_each(|(i, panel)| pack_panel(b, i, panel));
-        }
-        packed_product(alpha, a, &Panels::packed(panels, k, n), start, c);
+    with_scratch(packed_len::<T>(k, n), |values| {
+        let panels = if k > 0 { Panels::pack(b, values) } else { Panels::packed(values, k, n) };
+        packed_product(alpha, a, &panels, start, c);
     });
 }
 
@@ -312,11 +318,11 @@ fn columns<T: Real>(
             if !whole {
                 fill_edge(&mut edge, cols, start, c, (i, height), (j, width));
             }
-            let (from, to) = match (whole, start) {
-                (true, Start::Zero) => ((std::ptr::null(), 0), (target, c_row)),
-                (true, Start::Bias(bias)) => ((bias[j..].as_ptr(), 0), (target, c_row)),
-                (true, _) => ((target.cast_const(), c_row), (target, c_row)),
-                (false, _) => ((edge.as_ptr(), cols), (edge.as_mut_ptr(), cols)),
+            let to = if whole { (target, c_row) } else { (edge.as_mut_ptr(), cols) };
+            let from = match start {
+                Start::Zero => (std::ptr::null(), 0),
+                Start::Bias(bias) if whole => (bias[j..].as_ptr(), 0),
+                Start::Bias(_) | Start::Old => (to.0.cast_const(), to.1),
             };
             let tile = Tile { k, a: left, b: panel, start: from, c: to, alpha };
             // SAFETY: rows i..i+height of A lie in its view or in the packed block, at the strides given; the panel has k
@@ -332,7 +338,7 @@ fn columns<T: Real>(
     }
 }
 
-/// What the sums of an edge tile start from, so that it rounds as other tiles do.
+/// What the sums of an edge tile start from, so that it rounds as other tiles do. Its further columns are dropped.
 fn fill_edge<T: Real>(
     edge: &mut [T],
     cols: usize,
@@ -341,7 +347,6 @@ fn fill_edge<T: Real>(
     (i, height): (usize, usize),
     (j, width): (usize, usize),
 ) {
-    edge.fill(T::zero());
     for (r, row) in edge.chunks_exact_mut(cols).take(height).enumerate() {
         match start {
             Start::Zero => {}

@@ -85,15 +85,10 @@ impl ConvBn {
         let x = self.conv.forward(ctx, x);
         match self.activation {
             Activation::None => self.bn.forward(ctx, &x),
-            Activation::Relu => batch_norm_relu(ctx, &self.bn, &x),
+            Activation::Relu => self.bn.forward_relu(ctx, &x),
             Activation::Relu6 => self.bn.forward(ctx, &x).clamp(0.0, 6.0),
         }
     }
-}
-
-/// Batch norm, then ReLU, the most frequent pair of layers: every network comes through here.
-fn batch_norm_relu<T: Real>(ctx: &Ctx<T>, bn: &BatchNorm2d, x: &Var<T>) -> Var<T> {
-    bn.forward(ctx, x).relu()
 }
 
 /// Features `[B, input, H, W]` to logits `[B, 1, H, W]`: a 3×3 convolution.

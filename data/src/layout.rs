@@ -21,7 +21,9 @@ use crate::sample::Sample;
 use ndarray::Array2;
 
 mod problem;
+mod sets;
 pub use problem::{LayoutError, Problem};
+pub use sets::{SetFolder, find_sets, part_folder, set_name};
 
 /// One of the three pictures of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

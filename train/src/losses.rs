@@ -55,7 +55,10 @@ impl LossConfig {
     /// Checks what the types cannot.
     pub fn validate(&self) -> Result<()> {
         let LossConfig { window, focal, focal_gamma, focal_alpha, .. } = *self;
-        ensure!(window % 2 == 1, "train.loss.window = {window} must be odd: a pixel and as many on every side");
+        ensure!(
+            window % 2 == 1,
+            "train.loss.window = {window} must be odd: a pixel and as many on every side"
+        );
         ensure!(focal >= 0.0 && focal.is_finite(), "train.loss.focal = {focal} cannot be negative");
         ensure!(
             focal_gamma >= 1.0,
@@ -186,9 +189,8 @@ mod tests {
     fn a_confident_right_answer_costs_nothing_and_a_wrong_one_costs_much() {
         let truth = Var::constant(Tensor::<f64>::from_fn(&[2, 1, 4, 4], |i| f64::from(u8::from(i % 3 == 0))));
         for kind in [LossKind::BceIou, LossKind::Structure, LossKind::StructureReleased] {
-            let of = |scale: f64| {
-                item(&loss(&truth.add_scalar(-0.5).mul_scalar(2.0 * scale), &truth, kind, 3))
-            };
+            let of =
+                |scale: f64| item(&loss(&truth.add_scalar(-0.5).mul_scalar(2.0 * scale), &truth, kind, 3));
             assert!(of(50.0) < 1e-12, "{kind:?}: {}", of(50.0));
             assert!(of(-50.0) > 49.0, "{kind:?}: {}", of(-50.0));
         }

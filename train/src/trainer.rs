@@ -283,7 +283,8 @@ impl Trainer {
             let culprit = grads.first_non_finite(&params)?;
             (self.detector.params, self.at) = (params, at);
             self.save_state()?;
-            let pictures: Vec<&str> = group.iter().flat_map(|batch| &batch.names).map(String::as_str).collect();
+            let pictures: Vec<&str> =
+                group.iter().flat_map(|batch| &batch.names).map(String::as_str).collect();
             bail!(
                 "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}; pictures: {}). \
                  The weights before it are saved; train again with a lower train.lr or a smaller train.clip_norm",

@@ -50,7 +50,7 @@ fn check_config(path: &Path) -> Result<()> {
                 SourceConfig::Scenes { count, seed, .. } => {
                     println!("{part}: {count} scenes of series {seed}")
                 }
-                SourceConfig::Folder { path, depth } => {
+                SourceConfig::Folder { path, depth, .. } => {
                     let folder = RgbdFolder::open(path, *depth).context(part)?;
                     println!("{part}: {} pictures in {}", folder.len(), path.display());
                 }

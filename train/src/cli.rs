@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// MutualFormer from the first multiplication to the results table: train, predict, measure.
 #[derive(Parser)]
@@ -57,7 +58,7 @@ enum Command {
     },
     /// Train from a configuration
     Train(TrainArgs),
-    /// Write saliency maps of pictures or folders
+    /// Write saliency maps of pictures, folders or data sets
     Predict(PredictArgs),
     /// Measure predictions
     Score {
@@ -140,12 +141,15 @@ struct TrainArgs {
 #[derive(Args)]
 struct PredictArgs {
     /// A picture (PNG or JPEG), or a folder of pictures
-    #[arg(long, value_name = "PATH")]
-    rgb: PathBuf,
+    #[arg(long, value_name = "PATH", requires = "depth")]
+    rgb: Option<PathBuf>,
     /// Its depth, or a folder of depths named like the pictures (a.jpg's depth is a.png)
-    #[arg(long, value_name = "PATH")]
-    depth: PathBuf,
-    /// The PNG to write, or for folders the folder to fill
+    #[arg(long, value_name = "PATH", requires = "rgb")]
+    depth: Option<PathBuf>,
+    /// In place of --rgb and --depth: a data set in a public layout (RGB/ and depth/ in it), or a folder of several
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rgb", "depth"])]
+    data: Option<PathBuf>,
+    /// The PNG to write, for folders the folder to fill, for --data the folder to put a folder for each set into
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Use the best weights of the run in this folder
@@ -164,19 +168,20 @@ struct PredictArgs {
 enum ScoreTask {
     /// Saliency maps against masks: S, MAE, F, E, weighted F
     Sod {
-        /// Folder of predicted saliency maps
+        /// Folder of predicted saliency maps, or of such folders, one for every data set: DIR/NLPR/a.png
         #[arg(long, value_name = "DIR")]
         pred: PathBuf,
-        /// Folder of true masks, named like the predictions (a.png is the truth of a.png or a.jpg)
+        /// Folder of true masks, named like the predictions (a.png is the truth of a.png or a.jpg), or of data sets
+        /// named like the folders of predictions, with a folder of masks in each: DIR/NLPR/GT/a.png
         #[arg(long, value_name = "DIR")]
         gt: PathBuf,
-        /// Print one JSON object and nothing else
+        /// Print one JSON object and nothing else; for data sets it holds one for each
         #[arg(long)]
         json: bool,
-        /// Write every picture's numbers
+        /// Write every picture's numbers; pictures of data sets are called SET/STEM
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
-        /// Draw precision-recall, F and E curves into a folder
+        /// Draw precision-recall, F and E curves into a folder, for data sets into a folder for each in it
         #[arg(long, value_name = "DIR")]
         curves: Option<PathBuf>,
     },
@@ -337,7 +342,7 @@ fn train(args: TrainArgs) -> Result<()> {
     let out = trainer.folder().to_owned();
     match trainer.train(stop_on_ctrl_c()?.as_ref())? {
         Outcome::Finished(_, summary) => {
-            print!("{}", summary.kinds_table());
+            print!("{}{}", summary.kinds_table(), summary.sets_table());
             println!("run folder: {}", out.display());
             println!("{}", summary.line());
         }
@@ -354,14 +359,22 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
         (None, Some(weights)) => Detector::load(weights)?,
         (None, None) => Detector::bundled()?,
     };
-    let count = predict::predict(&detector, &args.rgb, &args.depth, args.depth_format, &args.out)?;
-    println!("{count} saliency map{} in {}", if count == 1 { "" } else { "s" }, args.out.display());
+    let jobs = match (&args.data, &args.rgb, &args.depth) {
+        (Some(data), ..) => predict::data_jobs(data, &args.out)?,
+        (None, Some(rgb), Some(depth)) => predict::jobs(rgb, depth, &args.out)?,
+        _ => bail!("name the pictures: --rgb and --depth, or --data (see mutualformer predict --help)"),
+    };
+    let start = Instant::now();
+    predict::predict(&detector, &jobs, args.depth_format)?;
+    let (count, rate) = (jobs.len(), jobs.len() as f64 / start.elapsed().as_secs_f64());
+    let plural = if count == 1 { "" } else { "s" };
+    println!("{count} saliency map{plural} in {} ({rate:.1} pictures/s)", args.out.display());
     Ok(())
 }
 
 fn score_files(task: ScoreTask) -> Result<()> {
     let ScoreTask::Sod { pred, gt, json, csv, curves } = task;
-    let report = score::score_folders(&pred, &gt)?;
+    let report = score::score(&pred, &gt)?;
     if let Some(file) = csv {
         report.write_csv(&file)?;
     }

@@ -2,6 +2,7 @@
 
 use crate::losses::LossConfig;
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use data::layout::set_name;
 use data::{Augment, DepthFormat};
 use models::{LevelConfig, MutualConfig, SodConfig};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,20 @@ pub enum SourceConfig {
         path: PathBuf,
         /// What its depth files hold.
         depth: DepthFormat,
+        /// What tables call it; without, the last word of the path that is not merely `train` or `test`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
+}
+
+impl SourceConfig {
+    /// The name in tables.
+    pub fn name(&self) -> String {
+        match self {
+            SourceConfig::Scenes { .. } => "scenes".to_owned(),
+            SourceConfig::Folder { path, name, .. } => name.clone().unwrap_or_else(|| set_name(path)),
+        }
+    }
 }
 
 /// The optimisation.

@@ -1,31 +1,46 @@
-//! Saliency maps for files and folders.
+//! Saliency maps for files, folders and data sets.
+//!
+//! A map is the network's sigmoid as it is, at the size of the picture; it is not stretched to fill 0 to 255 as some
+//! published maps are, since the measures stretch every map themselves.
 
 use crate::detector::Detector;
+use crate::metrics::sod::quantise;
+use crate::pictures::{pictures_by_stem, report};
 use anyhow::{Context, Result, bail, ensure};
 use data::depth::to_convention;
 use data::image_io::{read_grey, read_rgb, write_grey};
+use data::layout::{Part, find_sets, part_folder};
 use data::{DepthFormat, Sample};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::metrics::sod::quantise;
+/// Pictures that are read at the same time. Memory holds so many at most, however many there are.
+const READ_AHEAD: usize = 4;
 
-/// Predicts one picture into the file `out`, or a folder of pictures (paired with `depth` by stem) into the folder
-/// `out`. Returns how many maps were written, each at its picture's own size.
-pub fn predict(
-    detector: &Detector,
-    rgb: &Path,
-    depth: &Path,
-    format: DepthFormat,
-    out: &Path,
-) -> Result<usize> {
+/// A map to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The picture.
+    pub rgb: PathBuf,
+    /// Its depth.
+    pub depth: PathBuf,
+    /// The PNG to write; its folder is made.
+    pub out: PathBuf,
+}
+
+/// The job of one picture with its depth and the file `out`, or the jobs of a folder of pictures, paired with the
+/// folder `depth` by stem, and the folder `out`.
+///
+/// # Errors
+/// Neither two files nor two folders, a map that is not called PNG; of folders all that is missing or double.
+pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
     if rgb.is_file() && depth.is_file() {
         let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         ensure!(extension.as_deref() == Some("png"), "--out {}: a map is a PNG, name it so", out.display());
-        write(detector, &[(rgb.to_owned(), depth.to_owned(), out.to_owned())], format)?;
-        return Ok(1);
+        return Ok(vec![Job { rgb: rgb.to_owned(), depth: depth.to_owned(), out: out.to_owned() }]);
     }
     ensure!(
         rgb.is_dir() && depth.is_dir(),
@@ -33,40 +48,72 @@ pub fn predict(
         rgb.display(),
         depth.display()
     );
-    let (pictures, mut depths) = (by_stem(rgb)?, by_stem(depth)?);
-    let missing: Vec<&str> =
-        pictures.keys().filter(|stem| !depths.contains_key(*stem)).map(String::as_str).collect();
-    if !missing.is_empty() {
-        bail!("{} pictures have no depth in {}: {}", missing.len(), depth.display(), missing.join(", "));
-    }
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let jobs: Vec<(PathBuf, PathBuf, PathBuf)> = pictures
-        .into_iter()
-        .map(|(stem, picture)| {
-            let depth = depths.remove(&stem).expect("missing ones were reported");
-            (picture, depth, out.join(format!("{stem}.png")))
-        })
-        .collect();
-    ensure!(!jobs.is_empty(), "{} holds no picture", rgb.display());
-    write(detector, &jobs, format)?;
-    Ok(jobs.len())
+    let mut problems = Vec::new();
+    let jobs = folder_jobs(rgb, depth, out, &mut problems)?;
+    report("cannot pair pictures and depths", &problems)?;
+    Ok(jobs)
 }
 
-/// Predicts and writes one picture after the other, so that memory does not grow with their number.
-fn write(detector: &Detector, jobs: &[(PathBuf, PathBuf, PathBuf)], format: DepthFormat) -> Result<()> {
-    let bar = ProgressBar::new(jobs.len() as u64);
-    for (rgb, depth, out) in jobs {
-        let sample = read(rgb, depth, format)?;
-        let maps = detector.predict(std::slice::from_ref(&sample))?;
-        write_grey(out, maps[0].mapv(quantise).view())?;
-        bar.inc(1);
+/// The jobs of a data set in a public layout, or of all sets in a folder; the maps of each go to `out`/SET.
+///
+/// # Errors
+/// If there is no data set; otherwise all that is missing or double in all of them.
+pub fn data_jobs(root: &Path, out: &Path) -> Result<Vec<Job>> {
+    let (mut jobs, mut problems) = (Vec::new(), Vec::new());
+    for set in find_sets(root, &[Part::Rgb, Part::Depth])? {
+        let folder = |part| part_folder(&set.dir, part);
+        let (rgb, depth) = (folder(Part::Rgb)?, folder(Part::Depth)?);
+        jobs.extend(folder_jobs(&rgb, &depth, &out.join(&set.name), &mut problems)?);
+    }
+    report("cannot pair pictures and depths", &problems)?;
+    Ok(jobs)
+}
+
+/// One job for every picture of the folder `rgb` that has a depth.
+fn folder_jobs(rgb: &Path, depth: &Path, out: &Path, problems: &mut Vec<String>) -> Result<Vec<Job>> {
+    let (pictures, depths) = (pictures_by_stem(rgb, problems)?, pictures_by_stem(depth, problems)?);
+    ensure!(!pictures.is_empty(), "{} holds no picture", rgb.display());
+    let mut jobs = Vec::with_capacity(pictures.len());
+    for (stem, rgb) in pictures {
+        match depths.get(&stem) {
+            Some(depth) => {
+                jobs.push(Job { rgb, depth: depth.clone(), out: out.join(format!("{stem}.png")) });
+            }
+            None => problems.push(format!("{stem}: no depth for {} in {}", rgb.display(), depth.display())),
+        }
+    }
+    Ok(jobs)
+}
+
+/// Predicts and writes all maps. A picture that fails does not stop the others.
+///
+/// # Errors
+/// All pictures that failed and why, once the others are written.
+pub fn predict(detector: &Detector, jobs: &[Job], format: DepthFormat) -> Result<()> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {per_sec}, {elapsed} + {eta}");
+    let bar = ProgressBar::new(jobs.len() as u64).with_style(style.expect("the template is well-formed"));
+    let mut failures = Vec::new();
+    for chunk in jobs.chunks(READ_AHEAD) {
+        let samples: Vec<Result<Sample>> = chunk.par_iter().map(|job| read(job, format)).collect();
+        for (job, sample) in chunk.iter().zip(samples) {
+            let written = sample.and_then(|sample| write(detector, sample, &job.out));
+            failures.extend(written.err().map(|error| format!("{error:#}")));
+            bar.inc(1);
+        }
     }
     bar.finish_and_clear();
-    Ok(())
+    match failures.as_slice() {
+        [] => Ok(()),
+        [only] if jobs.len() == 1 => bail!("{only}"),
+        _ => {
+            report(&format!("{} of {} maps are written", jobs.len() - failures.len(), jobs.len()), &failures)
+        }
+    }
 }
 
 /// A picture and its depth; the truth is unknown and left empty.
-fn read(rgb: &Path, depth: &Path, format: DepthFormat) -> Result<Sample> {
+fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
+    let Job { rgb, depth, .. } = job;
     let name = rgb.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let rgb_values = read_rgb(rgb)?;
     let depth_values = to_convention(&read_grey(depth)?, format);
@@ -82,19 +129,11 @@ fn read(rgb: &Path, depth: &Path, format: DepthFormat) -> Result<Sample> {
     Ok(Sample { name, rgb: rgb_values, depth: depth_values, mask: Array2::zeros((height, width)) })
 }
 
-/// PNG and JPEG files of a folder by their stem.
-fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-            let stem =
-                path.file_stem().expect("a file with an extension has a stem").to_string_lossy().into_owned();
-            if let Some(other) = found.insert(stem, path.clone()) {
-                bail!("{} and {} have the same stem", other.display(), path.display());
-            }
-        }
-    }
-    Ok(found)
+/// Predicts one picture and writes its map.
+fn write(detector: &Detector, sample: Sample, out: &Path) -> Result<()> {
+    let maps = detector.predict(&[sample])?;
+    let folder = out.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    write_grey(out, maps[0].mapv(quantise).view())?;
+    Ok(())
 }

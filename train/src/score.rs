@@ -5,7 +5,6 @@
 //! an error too: most likely one of the two folders is the wrong one, and a score over the overlap would
 //! not be the score of the data set. All problems are reported at once, each by name.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::metrics::sod::{Curves, ImageScores, Scores, SetScores, score_image};
+use crate::pictures::{pictures_by_stem, report};
 use crate::plots::{Series, line_plot};
+
+mod sets;
+pub use sets::{Report, score};
 
 /// The scores of a folder of predictions. Serialises to one JSON object: `images` and the nine numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -67,15 +70,7 @@ pub fn score_folders(pred: &Path, gt: &Path) -> Result<SodReport> {
             Err(error) => problems.push(format!("{stem}: {error:#}")),
         }
     }
-    if !problems.is_empty() {
-        bail!(
-            "cannot score {} against {}; problems: {}\n  {}",
-            pred.display(),
-            gt.display(),
-            problems.len(),
-            problems.join("\n  ")
-        );
-    }
+    report(&format!("cannot score {} against {}", pred.display(), gt.display()), &problems)?;
     let scores: Vec<ImageScores> = images.iter().map(|(_, scores)| scores.clone()).collect();
     Ok(SodReport { set: SetScores::average(&scores), images })
 }
@@ -84,24 +79,19 @@ impl SodReport {
     /// The table for people: one line per measure.
     pub fn table(&self) -> String {
         let mut text = format!("{:<9}{:>10}\n", "pictures", self.set.images);
-        for (key, value) in numbers(&self.set.scores) {
+        for (key, value) in KEYS.into_iter().zip(numbers(&self.set.scores)) {
             writeln!(text, "{key:<9}{value:>10.6}").expect("writing to a string succeeds");
         }
         text
     }
 
-    /// One line per picture, every digit that the numbers have.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write_csv(&self, path: &Path) -> Result<()> {
-        let keys = numbers(&self.set.scores).map(|(key, _)| key);
-        let mut text = format!("name,{}\n", keys.join(","));
-        for (name, image) in &self.images {
-            let values = numbers(&image.scores).map(|(_, value)| value.to_string());
-            writeln!(text, "{},{}", csv_field(name), values.join(",")).expect("writing to a string succeeds");
-        }
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    /// One CSV line per picture, every digit that the numbers have; `prefix` stands before its name.
+    fn csv_lines(&self, prefix: &str) -> String {
+        let line = |(name, image): &(String, ImageScores)| {
+            let values = numbers(&image.scores).map(|value| value.to_string());
+            format!("{},{}\n", csv_field(&format!("{prefix}{name}")), values.join(","))
+        };
+        self.images.iter().map(line).collect()
     }
 
     /// Draws the set's curves into a folder: `pr.svg`, and `f.svg` and `e.svg` over the threshold.
@@ -122,19 +112,17 @@ impl SodReport {
     }
 }
 
-/// The nine numbers with their usual keys, in the order of tables.
-fn numbers(s: &Scores) -> [(&'static str, f64); 9] {
-    [
-        ("S", s.structure),
-        ("MAE", s.mae),
-        ("adpF", s.adaptive_f),
-        ("meanF", s.mean_f),
-        ("maxF", s.max_f),
-        ("adpE", s.adaptive_e),
-        ("meanE", s.mean_e),
-        ("maxE", s.max_e),
-        ("wF", s.weighted_f),
-    ]
+/// The usual keys of the nine numbers, in the order of tables.
+const KEYS: [&str; 9] = ["S", "MAE", "adpF", "meanF", "maxF", "adpE", "meanE", "maxE", "wF"];
+
+/// The nine numbers in the order of [`KEYS`].
+fn numbers(s: &Scores) -> [f64; 9] {
+    [s.structure, s.mae, s.adaptive_f, s.mean_f, s.max_f, s.adaptive_e, s.mean_e, s.max_e, s.weighted_f]
+}
+
+/// The first line of a CSV file.
+fn csv_header() -> String {
+    format!("name,{}\n", KEYS.join(","))
 }
 
 /// A name as a CSV field: in quotes if it holds a comma, a quote or a line break.
@@ -144,26 +132,6 @@ fn csv_field(name: &str) -> String {
     } else {
         name.to_string()
     }
-}
-
-/// The PNG and JPG files of a folder by stem; hidden files, other files and folders are passed over.
-fn pictures_by_stem(folder: &Path, problems: &mut Vec<String>) -> Result<BTreeMap<String, PathBuf>> {
-    let context = || format!("cannot read the folder {}", folder.display());
-    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        let name = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let (stem, extension) = (name(path.file_stem()), name(path.extension()).to_lowercase());
-        let is_picture = ["png", "jpg", "jpeg"].contains(&extension.as_str());
-        if !is_picture || stem.starts_with('.') || !path.is_file() {
-            continue;
-        }
-        if let Some(other) = found.get(&stem) {
-            problems.push(format!("{stem}: both {} and {}", other.display(), path.display()));
-        }
-        found.insert(stem, path);
-    }
-    Ok(found)
 }
 
 fn score_files(prediction: &Path, mask: &Path) -> Result<ImageScores> {

@@ -45,7 +45,7 @@ impl Dataset {
                     let indices = (0..*count as u64).into_par_iter();
                     Part::Scenes(indices.map(|i| scenes::render(*seed, first + i, size).sample).collect())
                 }
-                SourceConfig::Folder { path, depth } => Part::Folder(RgbdFolder::open(path, *depth)?),
+                SourceConfig::Folder { path, depth, .. } => Part::Folder(RgbdFolder::open(path, *depth)?),
             })
         };
         let parts: Vec<Part> = sources.iter().map(open).collect::<Result<_>>()?;
@@ -54,6 +54,23 @@ impl Dataset {
             bail!("the data set is empty: no source holds a picture");
         }
         Ok(dataset)
+    }
+
+    /// Opens sources to be scored apart, in order, by their names; those of the same name are one data set.
+    pub fn open_by_name(sources: &[SourceConfig], size: usize) -> Result<Vec<(String, Dataset)>> {
+        let mut groups: Vec<(String, Vec<SourceConfig>)> = Vec::new();
+        for source in sources {
+            let name = source.name();
+            match groups.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, group)) => group.push(source.clone()),
+                None => groups.push((name, vec![source.clone()])),
+            }
+        }
+        if groups.is_empty() {
+            bail!("the data set is empty: there is no source");
+        }
+        let open = |(name, group): (String, Vec<SourceConfig>)| Ok((name, Dataset::open(&group, size)?));
+        groups.into_iter().map(open).collect()
     }
 
     /// Number of samples, at least one.

@@ -1,8 +1,9 @@
 //! The numbers a run ends with.
 
-use crate::metrics::sod::{ImageScores, SetScores};
+use crate::metrics::sod::{ImageScores, Scores, SetScores};
+use crate::sets_table::sets_table;
 use data::scenes::SceneKind;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,9 +27,7 @@ pub struct Headline {
 impl Headline {
     /// Over a set of named pictures, curves averaged first.
     pub fn of(pictures: &[(String, ImageScores)]) -> Headline {
-        let images: Vec<ImageScores> = pictures.iter().map(|(_, scores)| scores.clone()).collect();
-        let scores = SetScores::average(&images).scores;
-        Headline { structure: scores.structure, max_f: scores.max_f, max_e: scores.max_e, mae: scores.mae }
+        SetSummary::of(pictures).scores
     }
 }
 
@@ -49,19 +48,41 @@ pub struct Summary {
     pub seconds: f64,
     /// Largest resident set in MiB, where the system tells.
     pub peak_mb: Option<f64>,
+    /// Scores by test set, in the configuration's order.
+    #[serde(serialize_with = "as_object")]
+    pub sets: Vec<(String, SetSummary)>,
     /// Scores by kind of scene, where the test set consists of procedural scenes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub kinds: BTreeMap<String, KindSummary>,
+    pub kinds: BTreeMap<String, SetSummary>,
 }
 
-/// The numbers of one kind of scene.
-#[derive(Clone, Debug, Serialize)]
-pub struct KindSummary {
-    /// Pictures of the kind.
+/// The numbers of some pictures: a data set, or the scenes of a kind.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SetSummary {
+    /// How many pictures.
     pub images: usize,
     /// Their scores.
     #[serde(flatten)]
     pub scores: Headline,
+}
+
+impl SetSummary {
+    /// Over named pictures, curves averaged first.
+    pub fn of(pictures: &[(String, ImageScores)]) -> SetSummary {
+        let images: Vec<ImageScores> = pictures.iter().map(|(_, scores)| scores.clone()).collect();
+        SetSummary::from(&SetScores::average(&images))
+    }
+}
+
+impl From<&SetScores> for SetSummary {
+    fn from(set: &SetScores) -> SetSummary {
+        let Scores { structure, max_f, max_e, mae, .. } = set.scores;
+        SetSummary { images: set.images, scores: Headline { structure, max_f, max_e, mae } }
+    }
+}
+
+fn as_object<S: Serializer>(sets: &[(String, SetSummary)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(sets.iter().map(|(name, set)| (name, set)))
 }
 
 impl Summary {
@@ -70,16 +91,21 @@ impl Summary {
         format!("unseen scenes: {}", self.scores)
     }
 
+    /// The numbers by test set, as papers have them.
+    pub fn sets_table(&self) -> String {
+        sets_table(self.sets.iter().map(|(name, set)| (name.as_str(), *set)))
+    }
+
     /// The numbers by kind of scene, a line each; empty where the test set is no procedural one.
     pub fn kinds_table(&self) -> String {
         let line =
-            |(kind, s): (&String, &KindSummary)| format!("{kind:<12} {:>4} scenes: {}\n", s.images, s.scores);
+            |(kind, s): (&String, &SetSummary)| format!("{kind:<12} {:>4} scenes: {}\n", s.images, s.scores);
         self.kinds.iter().map(line).collect()
     }
 }
 
 /// Groups procedural scenes by kind, which their names begin with; empty for other pictures.
-pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, KindSummary> {
+pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, SetSummary> {
     let mut groups: BTreeMap<String, Vec<(String, ImageScores)>> = BTreeMap::new();
     for (name, scores) in pictures {
         let kind =
@@ -91,7 +117,5 @@ pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, KindSumma
                 .push((name.clone(), scores.clone()));
         }
     }
-    let summary =
-        |group: &[(String, ImageScores)]| KindSummary { images: group.len(), scores: Headline::of(group) };
-    groups.iter().map(|(kind, group)| (kind.clone(), summary(group))).collect()
+    groups.iter().map(|(kind, group)| (kind.clone(), SetSummary::of(group))).collect()
 }

@@ -6,7 +6,7 @@ use crate::losses::detection_loss;
 use crate::memory::peak_mb;
 use crate::run_folder::{Record, RunFolder};
 use crate::source::{Dataset, Inputs};
-use crate::summary::{Headline, Summary, by_kind};
+use crate::summary::{Headline, SetSummary, Summary, by_kind};
 use anyhow::{Context, Result, bail, ensure};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::optim::{Ema, Group, Optimizer, Schedule};
@@ -51,7 +51,8 @@ pub struct Trainer {
     best: f64,
     train: Dataset,
     validation: Dataset,
-    test: Dataset,
+    /// Test sets by name, scored one by one.
+    test: Vec<(String, Dataset)>,
     /// End after so many updates, whatever the epochs say.
     max_steps: Option<u64>,
 }
@@ -75,7 +76,7 @@ impl Trainer {
         };
         let train = open("train", &config.data.train)?;
         let validation = open("validation", &config.data.validation)?;
-        let test = open("test", &config.data.test)?;
+        let test = Dataset::open_by_name(&config.data.test, config.data.size).context("data.test")?;
         ensure!(
             train.len() >= config.train.batch * config.train.accumulate,
             "{} training pictures do not fill one update of {} x {}",
@@ -239,14 +240,20 @@ impl Trainer {
         Ok(format!("epoch {epoch}: validation S {structure:.3}, max F {max_f:.3}, MAE {mae:.3}"))
     }
 
-    /// Scores the test set with the best weights and writes the summary.
+    /// Scores the test sets with the best weights and writes the summary.
     fn finish(self, start: Instant) -> Result<Outcome> {
         let best = Detector::load(&self.run.path("best.safetensors"))?;
-        let scores = best.evaluate(&self.test)?;
+        let (mut sets, mut scores) = (Vec::new(), Vec::new());
+        for (name, data) in &self.test {
+            let of_set = best.evaluate(data)?;
+            sets.push((name.clone(), SetSummary::of(&of_set)));
+            scores.extend(of_set);
+        }
         let summary = Summary {
             scores: Headline::of(&scores),
             seconds: start.elapsed().as_secs_f64(),
             peak_mb: peak_mb(),
+            sets,
             kinds: by_kind(&scores),
         };
         self.run.write("summary.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
-use train::score::{SodReport, score_folders};
+use train::score::{SodReport, score, score_folders};
 
 /// Two folders, `preds` and `masks`, that vanish with the value.
 struct Folders(TempDir);
@@ -86,7 +86,8 @@ fn csv_holds_every_picture_and_every_digit() {
     folders.put("preds/c, \"d\".png", grey(7, 5, ramp));
     folders.put("masks/c, \"d\".png", grey(7, 5, corner));
     let report = folders.score().unwrap();
-    report.write_csv(&folders.path("scores.csv")).unwrap();
+    let as_a_whole = score(&folders.path("preds"), &folders.path("masks")).unwrap();
+    as_a_whole.write_csv(&folders.path("scores.csv")).unwrap();
     let csv = fs::read_to_string(folders.path("scores.csv")).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "name,S,MAE,adpF,meanF,maxF,adpE,meanE,maxE,wF");

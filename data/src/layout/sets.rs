@@ -36,14 +36,15 @@ pub fn find_sets(root: &Path, parts: &[Part]) -> Result<Vec<SetFolder>, LayoutEr
     Ok(sets)
 }
 
-/// The folder in which the data set `dir` (or its half, `DIR/test`) keeps one part.
+/// The folder in which the data set `dir` (or its half, `DIR/test`) keeps one part; of two halves the test half is meant.
 ///
 /// # Errors
 /// If there is none, or more than one.
 pub fn part_folder(dir: &Path, part: Part) -> Result<PathBuf, LayoutError> {
     let mut problems = Vec::new();
-    let folders = find_folders(dir, &[part], &mut problems).unwrap_or_default();
-    let folder = folders.into_iter().next().map(|(_, folder)| folder);
+    let folders =
+        test_half(dir, &[part], &mut problems).and_then(|dir| find_folders(&dir, &[part], &mut Vec::new()));
+    let folder = folders.unwrap_or_default().into_iter().next().map(|(_, folder)| folder);
     folder.ok_or_else(|| LayoutError { dir: dir.to_owned(), problems })
 }
 
@@ -93,9 +94,22 @@ mod tests {
     #[test]
     fn every_public_layout_in_a_collection_is_a_set() {
         let root = tree(&[
-            "SIP/RGB", "SIP/depth", "SIP/GT", "NJU2K/test/images", "NJU2K/test/depths", "NJU2K/train/images",
-            "NJU2K/train/depths", "LFSD/test_images", "LFSD/test_depth", "LFSD/test_masks", "LFSD/train_images",
-            "LFSD/train_depth", "papers", ".cache/RGB", ".cache/depth", "maps/GT",
+            "SIP/RGB",
+            "SIP/depth",
+            "SIP/GT",
+            "NJU2K/test/images",
+            "NJU2K/test/depths",
+            "NJU2K/train/images",
+            "NJU2K/train/depths",
+            "LFSD/test_images",
+            "LFSD/test_depth",
+            "LFSD/test_masks",
+            "LFSD/train_images",
+            "LFSD/train_depth",
+            "papers",
+            ".cache/RGB",
+            ".cache/depth",
+            "maps/GT",
         ]);
         let pair = |name: &str, dir: &str| (name.to_owned(), dir.to_owned());
         let expected = [pair("LFSD", "LFSD/test"), pair("NJU2K", "NJU2K/test"), pair("SIP", "SIP")];
@@ -112,13 +126,18 @@ mod tests {
         for dir in ["DUT-RGBD", "DUT-RGBD/test"] {
             let sets = find_sets(&root.path().join(dir), &SEEN).unwrap();
             assert_eq!(sets.len(), 1);
-            assert_eq!(sets[0], SetFolder { name: "DUT-RGBD".to_owned(), dir: root.path().join("DUT-RGBD/test") });
+            assert_eq!(
+                sets[0],
+                SetFolder { name: "DUT-RGBD".to_owned(), dir: root.path().join("DUT-RGBD/test") }
+            );
         }
     }
 
     #[test]
     fn names_are_the_last_words_that_say_something() {
-        for (dir, name) in [("a/NJU2K", "NJU2K"), ("a/NJU2K/test", "NJU2K"), ("SIP/Test/", "SIP"), ("b/x.y", "x.y")] {
+        for (dir, name) in
+            [("a/NJU2K", "NJU2K"), ("a/NJU2K/test", "NJU2K"), ("SIP/Test/", "SIP"), ("b/x.y", "x.y")]
+        {
             assert_eq!(set_name(Path::new(dir)), name);
         }
         // The tests of a crate run in its folder.

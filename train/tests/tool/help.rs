@@ -8,7 +8,7 @@ const COMMANDS: [(&str, &[&str]); 17] = [
     ("config", &[]),
     ("check", &["--depth-format"]),
     ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
-    ("predict", &["--run", "--weights", "--rgb", "--depth", "--out", "--depth-format"]),
+    ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("inspect", &[]),
     ("synth", &["--out", "--count", "--seed", "--first", "--size"]),

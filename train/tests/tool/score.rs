@@ -73,3 +73,74 @@ fn all_that_is_missing_is_named() {
     let error = desk.refuses("score sod --pred maps --gt masks");
     assert!(error.contains("a: no prediction") && error.contains("b: no mask"), "{error}");
 }
+
+/// The maps and masks under `maps/SET` and in two layouts under `truth/SET`, three times.
+fn desk_with_sets() -> Desk {
+    let desk = desk_with_maps();
+    for (set, truth) in [("NLPR", "truth/NLPR/GT"), ("Own", "truth/Own"), ("LFSD", "truth/LFSD/test_masks")] {
+        for (from, to) in [("maps", format!("sets/{set}")), ("masks", truth.to_owned())] {
+            std::fs::create_dir_all(desk.path(&to)).unwrap();
+            for name in ["a.png", "b.png", "c.png"] {
+                desk.write(&format!("{to}/{name}"), desk.read(&format!("{from}/{name}")));
+            }
+        }
+    }
+    std::fs::create_dir_all(desk.path("truth/NLPR/RGB")).unwrap();
+    desk
+}
+
+#[test]
+fn folders_of_sets_become_the_table_of_papers() {
+    let desk = desk_with_sets();
+    let one: serde_json::Value =
+        serde_json::from_str(&desk.ok("score sod --pred maps --gt masks --json")).unwrap();
+    let said = desk.ok("score sod --pred sets --gt truth --json --csv pictures.csv --curves curves");
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&said).unwrap();
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["LFSD", "NLPR", "Own"]);
+    assert!(all.values().all(|set| *set == one), "{said}");
+
+    let csv = desk.text("pictures.csv");
+    let names: Vec<&str> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(names[..5], ["name", "LFSD/a", "LFSD/b", "LFSD/c", "NLPR/a"]);
+    assert_eq!(names.len(), 1 + 9);
+    assert!(desk.text("curves/Own/pr.svg").starts_with("<svg"));
+
+    let table = desk.ok("score sod --pred sets --gt truth");
+    let names: Vec<&str> = table.lines().map(|line| line[..20].trim_end()).collect();
+    assert_eq!(names, ["set", "LFSD", "  in the paper", "NLPR", "  in the paper", "Own"]);
+    let [s, f, e, mae] = ["S", "maxF", "maxE", "MAE"].map(|key| one[key].as_f64().unwrap());
+    let numbers = format!("{:>29}{s:>7.3}{f:>7.3}{e:>7.3}{mae:>7.3}", 3);
+    assert_eq!(table.lines().last().unwrap()["Own".len()..], numbers["Own".len()..]);
+}
+
+#[test]
+fn the_truth_may_be_a_data_set() {
+    let desk = desk_with_sets();
+    let plain = desk.ok("score sod --pred maps --gt masks");
+    assert_eq!(desk.ok("score sod --pred maps --gt truth/NLPR"), plain);
+    std::fs::remove_dir_all(desk.path("sets/Own")).unwrap();
+    std::fs::remove_dir_all(desk.path("sets/NLPR")).unwrap();
+    let of_one = desk.ok("score sod --pred sets --gt truth/LFSD");
+    assert!(of_one.lines().nth(1).unwrap().starts_with("LFSD "), "{of_one}");
+}
+
+#[test]
+fn everything_wrong_with_sets_is_named_at_once() {
+    let desk = desk_with_sets();
+    std::fs::remove_file(desk.path("sets/NLPR/b.png")).unwrap();
+    std::fs::remove_dir_all(desk.path("truth/Own")).unwrap();
+    std::fs::rename(desk.path("truth/LFSD/test_masks"), desk.path("truth/LFSD/answers")).unwrap();
+    let error = desk.refuses("score sod --pred sets --gt truth");
+    for words in [
+        "b: no prediction for truth/NLPR/GT/b.png",
+        "Own: no folder of this name in truth",
+        "no truth folder",
+    ] {
+        assert!(error.contains(words), "{words:?} is not in {error}");
+    }
+    let error = desk.refuses("score sod --pred maps --gt absent");
+    assert!(error.contains("cannot read the folder absent"), "{error}");
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let error = desk.refuses("score sod --pred empty --gt masks");
+    assert!(error.contains("a: no prediction"), "{error}");
+}

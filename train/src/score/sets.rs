@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// What was scored. Serialises to the object of [`SodReport`], or to one with such an object for every set.
 pub enum Report {
     /// A folder of predictions.
-    Folder(SodReport),
+    Folder(Box<SodReport>),
     /// Several data sets by name, sorted.
     Sets(Vec<(String, SodReport)>),
 }
@@ -26,7 +26,8 @@ pub enum Report {
 pub fn score(pred: &Path, gt: &Path) -> Result<Report> {
     let folders = prediction_sets(pred)?;
     if folders.is_empty() {
-        return Ok(Report::Folder(score_folders(pred, &mask_folder(gt)?)?));
+        let report = score_folders(pred, &mask_folder(gt)?)?;
+        return Ok(Report::Folder(Box::new(report)));
     }
     let (mut sets, mut problems) = (Vec::new(), Vec::new());
     for (name, folder) in folders {

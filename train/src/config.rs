@@ -52,6 +52,9 @@ pub enum SourceConfig {
         first: u64,
         /// How many.
         count: usize,
+        /// A folder of photographs that more than half of the surfaces wear; without, all patterns are procedural.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        photos: Option<PathBuf>,
     },
     /// A folder in a public layout.
     Folder {

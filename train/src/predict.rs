@@ -13,12 +13,8 @@ use data::layout::{Part, find_sets, part_folder};
 use data::{DepthFormat, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
-use rayon::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Pictures that are read at the same time. Memory holds so many at most, however many there are.
-const READ_AHEAD: usize = 4;
 
 /// A map to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,13 +89,11 @@ pub fn predict(detector: &Detector, jobs: &[Job], format: DepthFormat) -> Result
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {per_sec}, {elapsed} + {eta}");
     let bar = ProgressBar::new(jobs.len() as u64).with_style(style.expect("the template is well-formed"));
     let mut failures = Vec::new();
-    for chunk in jobs.chunks(READ_AHEAD) {
-        let samples: Vec<Result<Sample>> = chunk.par_iter().map(|job| read(job, format)).collect();
-        for (job, sample) in chunk.iter().zip(samples) {
-            let written = sample.and_then(|sample| write(detector, sample, &job.out));
-            failures.extend(written.err().map(|error| format!("{error:#}")));
-            bar.inc(1);
-        }
+    // One after the other, so that memory does not grow with their number.
+    for job in jobs {
+        let written = read(job, format).and_then(|sample| write(detector, sample, &job.out));
+        failures.extend(written.err().map(|error| format!("{error:#}")));
+        bar.inc(1);
     }
     bar.finish_and_clear();
     match failures.as_slice() {

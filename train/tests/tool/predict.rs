@@ -151,7 +151,7 @@ fn millimetres(x: u32, y: u32) -> u16 {
     let noise = (x * 7 + y * 13) % 7;
     let (inside, shadow) = ((20..44).contains(&x) && (12..40).contains(&y), (16..20).contains(&x));
     let distance = if inside { 1200 } else { 4000 } + noise as u16;
-    if shadow && (12..40).contains(&y) || (x * 31 + y * 17) % 97 == 0 { 0 } else { distance }
+    if shadow && (12..40).contains(&y) || (x * 31 + y * 17).is_multiple_of(97) { 0 } else { distance }
 }
 
 #[test]

@@ -134,6 +134,16 @@ impl RgbdFolder {
         self.entries.iter().map(|entry| format!("{} {}\n", entry.name, entry.bytes)).collect()
     }
 
+    /// (H, W) of the depth file of sample `index`.
+    pub(crate) fn depth_size(&self, index: usize) -> Result<(usize, usize), DataError> {
+        read_size(&self.entries[index].depth)
+    }
+
+    /// The mask file of sample `index`, where masks were looked for.
+    pub(crate) fn mask_file(&self, index: usize) -> Option<&Path> {
+        self.entries[index].mask.as_deref()
+    }
+
     /// Reads sample `index` at the size of its colour picture, depth in the convention of [`crate::depth`].
     ///
     /// # Errors
@@ -226,6 +236,11 @@ fn find_folders(dir: &Path, parts: &[Part], problems: &mut Vec<Problem>) -> Opti
         }
     }
     (folders.len() == parts.len()).then_some(folders)
+}
+
+/// Whether `dir` is a folder, or one half of a folder by its name (`DIR/train`, `DIR/test`).
+pub fn is_folder(dir: &Path) -> bool {
+    split_half(dir).0.is_dir()
 }
 
 /// `DIR/test`, where there is no such folder, stands for the `test_*` folders of `DIR`.

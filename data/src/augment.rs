@@ -100,6 +100,14 @@ pub fn augment(sample: &Sample, settings: &Augment, key: Key) -> Sample {
     changed
 }
 
+/// One of the `sizes`, for all samples of the batch whose `key` it is.
+///
+/// # Panics
+/// If there is no size.
+pub fn pick_size(sizes: &[usize], key: Key) -> usize {
+    sizes[key.rng(site("data.size")).random_range(0..sizes.len())]
+}
+
 /// Removes up to `share` of the height and of the width, split at random between the two ends.
 fn random_crop(sample: &Sample, share: f32, key: Key) -> Sample {
     let mut rng = key.rng(site("data.crop"));
@@ -240,6 +248,12 @@ mod tests {
             let both = augment(&sample, &Augment { rotate: 1.0, max_angle: 0.0, ..crop }, key(step));
             assert_eq!(both, augment(&sample, &crop, key(step)));
         }
+    }
+
+    #[test]
+    fn every_size_is_picked_as_often() {
+        let picked = |size: usize| count(|key| pick_size(&[64, 96, 128], key) == size);
+        assert!([64, 96, 128].map(picked).iter().all(|n| (100..170).contains(n))); // expected: 133, deviation 9
     }
 
     #[test]

@@ -22,7 +22,9 @@ fn a_good_folder_passes() {
     let said = desk_with_set().ok("check set");
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
-    assert!(lines[0].starts_with("6 pictures of 32 x 32 (height x width), ") && lines[0].contains("% foreground"));
+    assert!(
+        lines[0].starts_with("6 pictures of 32 x 32 (height x width), ") && lines[0].contains("% foreground")
+    );
     assert_eq!(lines[1], "set: 6 pictures are fine, 0 problems");
 }
 
@@ -93,7 +95,10 @@ fn the_folders_of_a_configuration_are_read_before_anything_is_timed() {
     desk.write("listed.toml", tiny(&[&format!("data.test=[{source}]")]).to_toml());
     let output = desk.tool("check listed.toml").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("test: 1 pictures in set listed in list.txt\nzebra: named in line 3 of list.txt"), "{said}");
+    assert!(
+        said.contains("test: 1 pictures in set listed in list.txt\nzebra: named in line 3 of list.txt"),
+        "{said}"
+    );
     assert!(!said.contains("time: "), "{said}");
     assert!(desk.refuses("check listed.toml").contains("1 problems with its pictures"));
     let error = desk.refuses("train listed.toml --out run");

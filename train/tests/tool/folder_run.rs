@@ -11,7 +11,11 @@ const SET: &str = "{folder={path=\"set\",depth=\"near-bright\"}}";
 
 /// The stems of a set that `synth sod` wrote, in its order.
 fn stems(desk: &Desk) -> Vec<String> {
-    desk.text("set/kinds.csv").lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    desk.text("set/kinds.csv")
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().to_owned())
+        .collect()
 }
 
 /// Puts the picture `set/FOLDER/stem.png` at another size.
@@ -62,11 +66,15 @@ fn depth_and_masks_of_another_resolution_are_trained_on_and_scored_at_the_masks_
         resize(&desk, "GT", &stem, 80, 80);
     }
     assert!(desk.ok("check set").contains("remark: 8 pictures have depth or masks of another size"));
-    desk.write("files.toml", tiny(&[&format!("data.train=[{SET}]"), &format!("data.test=[{SET}]")]).to_toml());
+    desk.write(
+        "files.toml",
+        tiny(&[&format!("data.train=[{SET}]"), &format!("data.test=[{SET}]")]).to_toml(),
+    );
     desk.ok("train files.toml --out run");
     // The summary is what `score` says about maps of the masks' size.
     let detector = Detector::load(&desk.path("run/best.safetensors")).unwrap();
-    let source = SourceConfig::Folder { path: desk.path("set"), depth: data::DepthFormat::NearBright, list: None };
+    let source =
+        SourceConfig::Folder { path: desk.path("set"), depth: data::DepthFormat::NearBright, list: None };
     let set = Dataset::open(&[source], 32).unwrap();
     let samples: Vec<_> = (0..8).map(|i| set.load_to_score(i).unwrap()).collect();
     std::fs::create_dir(desk.path("maps")).unwrap();
@@ -94,7 +102,8 @@ fn masks_without_foreground_can_be_trained_on() {
     let desk = Desk::new();
     desk.ok("synth sod --out set --count 8 --size 32");
     for stem in stems(&desk) {
-        write_grey(&desk.path(&format!("set/GT/{stem}.png")), ndarray::Array2::zeros((32, 32)).view()).unwrap();
+        write_grey(&desk.path(&format!("set/GT/{stem}.png")), ndarray::Array2::zeros((32, 32)).view())
+            .unwrap();
     }
     let data = ["train", "validation", "test"].map(|part| format!("data.{part}=[{SET}]"));
     desk.write("files.toml", tiny(&data.each_ref().map(String::as_str)).to_toml());

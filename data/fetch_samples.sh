@@ -14,28 +14,8 @@ if [[ $# -gt 1 || "${1:-}" == -* ]]; then
 fi
 samples=$(realpath -m "${1:-samples}")
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/lists" "$work/cache" "$samples/RGB" "$samples/depth"
-
-fail() {
-    echo "fetch_samples: $*" >&2
-    exit 1
-}
-
-# Downloads and unpacks a package into $work/PACKAGE.
-unpack() {
-    local package=$1
-    echo "downloading $package"
-    # First with the system's package lists; if they are empty or stale, with fresh ones of our own, for which
-    # root is not needed.
-    local own_lists=(-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
-    if ! (cd "$work" && apt-get -qq download "$package") >"$work/log" 2>&1; then
-        { apt-get -qq "${own_lists[@]}" update && (cd "$work" && apt-get -qq "${own_lists[@]}" download "$package"); } \
-            >"$work/log" 2>&1 || fail "cannot download $package: $(tail -n 1 "$work/log")"
-    fi
-    dpkg -x "$work/$package"_*.deb "$work/$package"
-}
+source "$repository/data/debian_package.sh"
+mkdir -p "$samples/RGB" "$samples/depth"
 
 # Prints the path of a file in an unpacked package, wherever the package keeps it.
 find_in() {
@@ -62,8 +42,5 @@ fetch() {
     echo "$name: $rgb, $depth"
 }
 
-for tool in apt-get dpkg; do
-    command -v "$tool" >/dev/null || fail "$tool not found: this script takes the pictures from Debian packages"
-done
 fetch motorcycle python3-skimage motorcycle_left.png motorcycle_disp.npz
 fetch aloe opencv-doc aloeL.jpg aloeGT.png

@@ -39,6 +39,12 @@ pub enum DataError {
         /// What the encoder or the system said.
         cause: image::ImageError,
     },
+    /// A folder that should hold pictures and holds none.
+    #[error("{path} holds no PNG or JPEG picture")]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A NumPy file without a depth map that can be read.
     #[error("cannot take a depth map from {path}: {reason}")]
     Array {

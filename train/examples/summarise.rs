@@ -1,7 +1,11 @@
-//! Prints a Markdown table of a folder of runs named GROUP-SEED: S-measure by kind of scene and over all scenes, mean ±
-//! standard deviation over the seeds. The tables of paper-repro.md are its output.
+//! Prints a Markdown table of a folder of runs named GROUP-SEED: mean ± standard deviation over the seeds. The tables of
+//! paper-repro.md are its output.
 //!
-//! `cargo run --release -p train --example summarise -- runs/modalities`
+//! `cargo run --release -p train --example summarise -- runs/modalities`: S-measure and MAE of all test pictures, S-measure
+//! by kind of scene.
+//!
+//! `cargo run --release -p train --example summarise -- runs/rendered shapes.csv`: also the mean S-measure of the pictures
+//! of each group, from every run's test.csv; shapes.csv has a line `name,group` for each picture.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -12,16 +16,25 @@ use std::path::Path;
 type Columns = BTreeMap<String, Vec<f64>>;
 
 fn main() -> Result<()> {
-    let folder = std::env::args().nth(1).context("name the folder that holds the runs")?;
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().context("name the folder that holds the runs")?;
+    let groups_of_pictures = arguments.next().map(|path| read_groups(Path::new(&path))).transpose()?;
     let mut groups: BTreeMap<String, Columns> = BTreeMap::new();
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some((group, _seed)) = name.rsplit_once('-') {
-            read(&path.join("summary.json"), groups.entry(group.to_owned()).or_default())?;
+        if let Some((group, _seed)) = name.rsplit_once('-')
+            && path.join("summary.json").exists()
+        {
+            let columns = groups.entry(group.to_owned()).or_default();
+            read(&path.join("summary.json"), columns)?;
+            if let Some(of_pictures) = &groups_of_pictures {
+                read_pictures(&path.join("test.csv"), of_pictures, columns)?;
+            }
         }
     }
-    let header: Vec<&String> = groups.values().next().context("the folder holds no run")?.keys().collect();
+    let header: Vec<&String> =
+        groups.values().next().context("the folder holds no finished run")?.keys().collect();
     println!("| run | {} | seeds |", header.iter().map(|h| h.as_str()).collect::<Vec<_>>().join(" | "));
     println!("|---{}|---|", "|---".repeat(header.len()));
     for (group, columns) in &groups {
@@ -32,19 +45,49 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+fn text_of(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// Adds the numbers of one run.
 fn read(path: &Path, columns: &mut Columns) -> Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let summary: Value = serde_json::from_str(&text)?;
+    let summary: Value = serde_json::from_str(&text_of(path)?)?;
     let mut add = |name: &str, value: &Value| {
         if let Some(value) = value.as_f64() {
             columns.entry(name.to_owned()).or_default().push(value);
         }
     };
-    add("all S", &summary["S"]);
-    add("all MAE", &summary["MAE"]);
+    for (key, name) in [("S", "all S"), ("maxF", "all max F"), ("maxE", "all max E"), ("MAE", "all MAE")] {
+        add(name, &summary[key]);
+    }
     for (kind, scores) in summary["kinds"].as_object().into_iter().flatten() {
         add(&format!("{kind} S"), &scores["S"]);
+    }
+    Ok(())
+}
+
+/// Lines `name,group` after a header.
+fn read_groups(path: &Path) -> Result<BTreeMap<String, String>> {
+    let pair = |line: &str| {
+        let (name, group) = line.split_once(',').with_context(|| format!("{line:?} is no name,group"))?;
+        Ok((name.to_owned(), group.to_owned()))
+    };
+    text_of(path)?.lines().skip(1).map(pair).collect()
+}
+
+/// Adds the mean S-measure of every group of pictures, from lines `name,S,…` after a header.
+fn read_pictures(path: &Path, groups: &BTreeMap<String, String>, columns: &mut Columns) -> Result<()> {
+    let mut scores: Columns = BTreeMap::new();
+    for line in text_of(path)?.lines().skip(1) {
+        let mut fields = line.split(',');
+        let (name, score) =
+            fields.next().zip(fields.next()).with_context(|| format!("{line:?} is no name,S"))?;
+        let group = groups.get(name).with_context(|| format!("{name} has no group"))?;
+        scores.entry(group.clone()).or_default().push(score.parse()?);
+    }
+    for (group, scores) in scores {
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        columns.entry(format!("{group} S")).or_default().push(mean);
     }
     Ok(())
 }

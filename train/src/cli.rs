@@ -11,6 +11,7 @@ use autograd::Dtype;
 use autograd::checkpoint::TensorFile;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::DepthFormat;
+use data::scenes::Album;
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -198,6 +199,9 @@ struct SynthArgs {
     /// Number of the first scene in that series
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
+    /// A folder of photographs (PNG, JPEG) that more than half of the surfaces wear
+    #[arg(long, value_name = "DIR")]
+    photos: Option<PathBuf>,
     /// Pixels a side, 32 to 512
     #[arg(long, value_name = "N", default_value_t = 256)]
     size: usize,
@@ -380,7 +384,16 @@ fn synth(args: &SynthArgs) -> Result<()> {
     let Task::Sod = args.task;
     let bar = ProgressBar::new(args.count as u64);
     let progress = |done: usize| bar.set_position(done as u64);
-    data::scenes::write_layout(&args.out, args.seed, args.first, args.count, args.size, &progress)?;
+    let album = args.photos.as_deref().map_or_else(|| Ok(Album::default()), Album::open)?;
+    data::scenes::write_layout(
+        &args.out,
+        &Arc::new(album),
+        args.seed,
+        args.first,
+        args.count,
+        args.size,
+        &progress,
+    )?;
     bar.finish_and_clear();
     println!("{} scenes in {}", args.count, args.out.display());
     Ok(())

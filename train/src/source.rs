@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use autograd::Tensor;
 use autograd::random::{Key, site};
 use data::augment::pick_size;
+use data::scenes::Album;
 use data::{
     Augment, Batch, Batches, DataError, Order, RgbdFolder, Sample, augment, batches, scenes, transform,
 };
@@ -40,12 +41,18 @@ impl Dataset {
     pub fn open(sources: &[SourceConfig], size: usize) -> Result<Dataset> {
         let open = |source: &SourceConfig| -> Result<Part> {
             Ok(match source {
-                SourceConfig::Scenes { seed, first, count } => {
+                SourceConfig::Scenes { seed, first, count, photos } => {
                     if !scenes::SIZES.contains(&size) {
                         bail!("scenes have {:?} pixels a side, not {size}", scenes::SIZES);
                     }
+                    let album =
+                        Arc::new(photos.as_deref().map_or_else(|| Ok(Album::default()), Album::open)?);
                     let indices = (0..*count as u64).into_par_iter();
-                    Part::Scenes(indices.map(|i| scenes::render(*seed, first + i, size).sample).collect())
+                    Part::Scenes(
+                        indices
+                            .map(|i| scenes::render_with_photos(&album, *seed, first + i, size).sample)
+                            .collect(),
+                    )
                 }
                 SourceConfig::Folder { path, depth, list } => {
                     Part::Folder(RgbdFolder::open(path, *depth, list.as_deref())?)

@@ -3,15 +3,17 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::f32::consts::TAU;
+use std::sync::Arc;
 
 use super::SceneKind;
+use super::album::Album;
 use super::catalogue;
 use super::figure::Figure;
 use super::noise::Noise;
 use super::room::{Face, Poster, Room};
 use super::sensor::Sensor;
 use super::solid::{Role, Solid};
-use super::texture::Texture;
+use super::texture::{Fabric, Texture};
 use super::vec3::{Basis, Vec3, vec3};
 use super::wardrobe::{Wardrobe, paint};
 use super::world::{Camera, Light, World};
@@ -29,9 +31,9 @@ pub struct Stage {
 
 /// A balanced scene: the salient objects cover a fair share of the picture around its middle. Judged on a coarse
 /// grid of rays, so the same scene is chosen whatever size the picture will have.
-pub fn compose(kind: SceneKind, rng: &mut ChaCha8Rng) -> Stage {
+pub fn compose(kind: SceneKind, album: &Arc<Album>, rng: &mut ChaCha8Rng) -> Stage {
     loop {
-        let stage = draw(kind, rng);
+        let stage = draw(kind, album, rng);
         if stage.is_balanced(kind) {
             return stage;
         }
@@ -82,9 +84,9 @@ impl Focus {
     }
 }
 
-fn draw(kind: SceneKind, rng: &mut ChaCha8Rng) -> Stage {
+fn draw(kind: SceneKind, album: &Arc<Album>, rng: &mut ChaCha8Rng) -> Stage {
     let focus = Focus::draw(rng);
-    let wardrobe = Wardrobe::new(kind, rng);
+    let wardrobe = Wardrobe::new(kind, album, rng);
     let place = focus.floor(focus.distance, focus.u);
     let mut solids = vec![stand(focus.figure.clone(), place, wardrobe.salient(rng), Role::Salient, rng)];
 
@@ -102,7 +104,8 @@ fn draw(kind: SceneKind, rng: &mut ChaCha8Rng) -> Stage {
 
     let light = light(kind, &room, rng);
     let sensor = if kind == SceneKind::Flat { Sensor::broken(rng) } else { Sensor::good(rng) };
-    Stage { camera: focus.camera, world: World { room, solids, light, noise: Noise::new(rng) }, sensor }
+    let fabric = Fabric { noise: Noise::new(rng), album: album.clone() };
+    Stage { camera: focus.camera, world: World { room, solids, light, fabric }, sensor }
 }
 
 /// Puts a figure on the floor, facing anywhere.

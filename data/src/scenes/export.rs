@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{SIZES, Scene, render};
+use super::{Album, SIZES, Scene, render_with_photos};
 use crate::Sample;
 
 /// JPEG quality of the colour pictures: artefacts stay below the camera's noise.
@@ -44,10 +45,11 @@ pub enum ExportError {
 }
 
 /// Writes scenes `first .. first + count` of a series as `RGB/<name>.jpg`, `depth/<name>.png` (8 bit, near bright,
-/// 0 missing), `GT/<name>.png` (0 or 255) and lists names and kinds in `kinds.csv`, all under `dir`. `progress` is
-/// told now and then how many scenes are written.
+/// 0 missing), `GT/<name>.png` (0 or 255) and lists names and kinds in `kinds.csv`, all under `dir`. Surfaces may wear
+/// photographs of the album. `progress` is told now and then how many scenes are written.
 pub fn write_layout(
     dir: &Path,
+    album: &Arc<Album>,
     seed: u64,
     first: u64,
     count: usize,
@@ -67,7 +69,7 @@ pub fn write_layout(
         let lines: Result<Vec<String>, ExportError> = (start..end)
             .into_par_iter()
             .map(|number| {
-                let Scene { sample, kind } = render(seed, first + number as u64, size);
+                let Scene { sample, kind } = render_with_photos(album, seed, first + number as u64, size);
                 write_sample(dir, &sample)?;
                 Ok(format!("{},{kind}\n", sample.name))
             })

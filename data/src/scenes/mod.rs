@@ -7,6 +7,7 @@
 //!
 //! A scene depends on its seed and index only. A ray caster with closed-form intersections draws it.
 
+mod album;
 mod catalogue;
 mod compose;
 mod export;
@@ -22,6 +23,7 @@ mod vec3;
 mod wardrobe;
 mod world;
 
+pub use album::Album;
 pub use export::{ExportError, write_layout};
 
 use crate::Sample;
@@ -30,6 +32,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Picture sizes (height and width in pixels) the generator draws.
 pub const SIZES: RangeInclusive<usize> = 32..=512;
@@ -84,7 +87,15 @@ pub struct Scene {
 /// # Panics
 /// If `size` is not one of [`SIZES`].
 pub fn render(seed: u64, index: u64, size: usize) -> Scene {
-    render_kind(SceneKind::of(key(seed, index)), seed, index, size)
+    render_with_photos(&Arc::default(), seed, index, size)
+}
+
+/// Like [`render`]; more than half of the surfaces wear a photograph of the album, if it holds any.
+///
+/// # Panics
+/// As [`render`].
+pub fn render_with_photos(album: &Arc<Album>, seed: u64, index: u64, size: usize) -> Scene {
+    render_in(album, SceneKind::of(key(seed, index)), seed, index, size)
 }
 
 /// Like [`render`], of a given kind.
@@ -92,10 +103,14 @@ pub fn render(seed: u64, index: u64, size: usize) -> Scene {
 /// # Panics
 /// If `size` is not one of [`SIZES`].
 pub fn render_kind(kind: SceneKind, seed: u64, index: u64, size: usize) -> Scene {
+    render_in(&Arc::default(), kind, seed, index, size)
+}
+
+fn render_in(album: &Arc<Album>, kind: SceneKind, seed: u64, index: u64, size: usize) -> Scene {
     assert!(SIZES.contains(&size), "a scene has {SIZES:?} pixels a side, not {size}");
     let key = key(seed, index);
     // What there is comes from one stream and the pixels' noise from others: every size shows the same scene.
-    let stage = compose::compose(kind, &mut key.rng(site("scene.compose")));
+    let stage = compose::compose(kind, album, &mut key.rng(site("scene.compose")));
     let centres = photograph::centres(&stage, size);
     let sample = Sample {
         name: format!("{kind}_{index:06}"),

@@ -1,8 +1,7 @@
 //! The room: a box seen from inside, and the flat pictures that hang or lie in it.
 
-use super::noise::Noise;
 use super::solid::Solid;
-use super::texture::Texture;
+use super::texture::{Fabric, Texture};
 use super::vec3::{Ray, Vec3, vec3};
 
 /// The faces of the room.
@@ -58,12 +57,12 @@ impl Room {
     }
 
     /// Colour of a face at a point, posters included, without light and shadow.
-    pub fn colour(&self, noise: &Noise, face: Face, point: Vec3, normal: Vec3) -> Vec3 {
-        let printed = || self.posters.iter().find_map(|poster| poster.colour(noise, face, point));
+    pub fn colour(&self, fabric: &Fabric, face: Face, point: Vec3, normal: Vec3) -> Vec3 {
+        let printed = || self.posters.iter().find_map(|poster| poster.colour(fabric, face, point));
         match face {
-            Face::Floor => printed().unwrap_or_else(|| self.floor.colour(noise, point, normal)),
-            Face::BackWall => printed().unwrap_or_else(|| self.wall.colour(noise, point, normal)),
-            Face::OtherWall => self.wall.colour(noise, point, normal),
+            Face::Floor => printed().unwrap_or_else(|| self.floor.colour(fabric, point, normal)),
+            Face::BackWall => printed().unwrap_or_else(|| self.wall.colour(fabric, point, normal)),
+            Face::OtherWall => self.wall.colour(fabric, point, normal),
             Face::Ceiling => self.ceiling,
         }
     }
@@ -86,7 +85,7 @@ pub struct Poster {
 
 impl Poster {
     /// The printed colour at a point of a face, if this poster covers it.
-    fn colour(&self, noise: &Noise, face: Face, point: Vec3) -> Option<Vec3> {
+    fn colour(&self, fabric: &Fabric, face: Face, point: Vec3) -> Option<Vec3> {
         const FRAME: f32 = 0.94;
         let [u, v] = self.inside(face, point)?;
         if u.abs().max(v.abs()) > FRAME
@@ -94,7 +93,7 @@ impl Poster {
         {
             return Some(paper * 0.4);
         }
-        self.photograph(noise, u, v).or(self.paper)
+        self.photograph(fabric, u, v).or(self.paper)
     }
 
     /// Picture coordinates in [-1, 1], right and up.
@@ -106,7 +105,7 @@ impl Poster {
     }
 
     /// The figure seen from far away and slightly above, shaded as a real object would be.
-    fn photograph(&self, noise: &Noise, u: f32, v: f32) -> Option<Vec3> {
+    fn photograph(&self, fabric: &Fabric, u: f32, v: f32) -> Option<Vec3> {
         // Half the height of the view: figures are about one unit tall.
         const VIEW: f32 = 0.71;
         let aspect = self.half[0] / self.half[1];
@@ -115,6 +114,6 @@ impl Poster {
         let hit = self.figure.hit(&ray)?;
         let light = vec3(-0.5, 0.7, -0.5).unit();
         let brightness = 0.5 + 0.5 * hit.normal.dot(light).max(0.0);
-        Some(self.figure.colour(noise, ray.at(hit.t), &hit) * brightness)
+        Some(self.figure.colour(fabric, ray.at(hit.t), &hit) * brightness)
     }
 }

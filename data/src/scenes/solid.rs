@@ -1,8 +1,7 @@
 //! A figure placed in the room and dressed in textures.
 
 use super::figure::{Figure, Touch};
-use super::noise::Noise;
-use super::texture::Texture;
+use super::texture::{Fabric, Texture};
 use super::vec3::{Basis, Ray, Vec3};
 
 /// What a solid is to the one who judges the picture.
@@ -46,9 +45,9 @@ impl Solid {
 
     /// Colour at a point of the surface, without light and shadow. The texture belongs to the object and turns
     /// with it.
-    pub fn colour(&self, noise: &Noise, point: Vec3, touch: &Touch) -> Vec3 {
+    pub fn colour(&self, fabric: &Fabric, point: Vec3, touch: &Touch) -> Vec3 {
         let local = self.axes.inward(point - self.place);
-        self.skins[touch.skin].colour(noise, local, self.axes.inward(touch.normal))
+        self.skins[touch.skin].colour(fabric, local, self.axes.inward(touch.normal))
     }
 
     /// Radius of the circle on the floor that the solid keeps to itself, metres.

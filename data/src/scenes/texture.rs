@@ -2,7 +2,9 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
+use super::album::Album;
 use super::noise::Noise;
 use super::vec3::{Vec3, vec3};
 
@@ -24,15 +26,26 @@ pub enum Pattern {
     Checks,
     /// Tiles with joints between them.
     Tiles,
+    /// The photograph of this number in the album, laid on the surface.
+    Photo(usize),
 }
 
 impl Pattern {
-    /// Every pattern.
+    /// Every procedural pattern.
     pub const ALL: [Self; 6] =
         [Self::Smooth, Self::Grain, Self::Patches, Self::Stripes, Self::Checks, Self::Tiles];
 
     /// The patterns without straight lines: a break in a line would betray a camouflaged object's outline.
     pub const IRREGULAR: [Self; 2] = [Self::Grain, Self::Patches];
+}
+
+/// What textures are made of: shared by all surfaces of a scene.
+#[derive(Clone, Debug)]
+pub struct Fabric {
+    /// The random field behind the procedural patterns.
+    pub noise: Noise,
+    /// The photographs.
+    pub album: Arc<Album>,
 }
 
 /// A solid texture: every point of space has a colour, so curved surfaces need no unwrapping.
@@ -42,7 +55,7 @@ pub struct Texture {
     pub pattern: Pattern,
     /// Its colours.
     pub palette: Palette,
-    /// Size of its features, metres.
+    /// Size of its features, metres; of a photograph, its longer side.
     pub grain: f32,
     /// Where in the endless texture this piece was cut, in features.
     pub offset: Vec3,
@@ -60,8 +73,14 @@ impl Texture {
         Self { pattern, palette, grain, offset, across }
     }
 
+    /// A random cut of photograph `number`, `side` metres long.
+    pub fn photo(album: &Album, number: usize, side: f32, rng: &mut ChaCha8Rng) -> Self {
+        Self::cut(Pattern::Photo(number), album.palette(number), side, rng)
+    }
+
     /// The colour at a point (metres) whose surface has the given unit normal.
-    pub fn colour(&self, noise: &Noise, point: Vec3, normal: Vec3) -> Vec3 {
+    pub fn colour(&self, fabric: &Fabric, point: Vec3, normal: Vec3) -> Vec3 {
+        let noise = &fabric.noise;
         let [first, second, third] = self.palette;
         let p = point * (1.0 / self.grain) + self.offset;
         match self.pattern {
@@ -84,6 +103,10 @@ impl Texture {
                 if sum.rem_euclid(2.0) < 0.5 { first } else { second }
             }
             Pattern::Tiles => tile(self.palette, noise, p, normal),
+            Pattern::Photo(number) => {
+                let [x, y] = laid_on(p, normal);
+                fabric.album.colour(number, x, y)
+            }
         }
     }
 
@@ -94,11 +117,25 @@ impl Texture {
     }
 }
 
+/// The axis nearest a surface's normal.
+fn flattest(normal: Vec3) -> usize {
+    let normal = normal.array().map(f32::abs);
+    (0..3).fold(0, |best, axis| if normal[axis] > normal[best] { axis } else { best })
+}
+
+/// Coordinates in the surface, right and up on walls, right and away on floors.
+fn laid_on(p: Vec3, normal: Vec3) -> [f32; 2] {
+    match flattest(normal) {
+        0 => [p.z, p.y],
+        1 => [p.x, p.z],
+        _ => [p.x, p.y],
+    }
+}
+
 /// Tiles lie in the surface, so the axis nearest its normal plays no part; the third colour fills the joints.
 fn tile([first, second, joint]: Palette, noise: &Noise, p: Vec3, normal: Vec3) -> Vec3 {
     const JOINT: f32 = 0.06;
-    let normal = normal.array().map(f32::abs);
-    let flattest = (0..3).fold(0, |best, axis| if normal[axis] > normal[best] { axis } else { best });
+    let flattest = flattest(normal);
     let mut p = p.array();
     p[flattest] = 0.5;
     let in_joint = p.iter().any(|v| v - v.floor() < JOINT);

@@ -1,9 +1,9 @@
 //! Everything a ray can meet, and how what it met looks.
 
 use super::figure::Touch;
-use super::noise::Noise;
 use super::room::{Face, Room};
 use super::solid::{Role, Solid};
+use super::texture::Fabric;
 use super::vec3::{Basis, Ray, Vec3, vec3};
 
 /// A pinhole camera.
@@ -69,8 +69,8 @@ pub struct World {
     pub solids: Vec<Solid>,
     /// The light.
     pub light: Light,
-    /// The random field behind all textures.
-    pub noise: Noise,
+    /// What all textures are made of.
+    pub fabric: Fabric,
 }
 
 impl World {
@@ -97,8 +97,8 @@ impl World {
     pub fn shade(&self, ray: &Ray, hit: &Hit, aside: Vec3) -> Vec3 {
         let point = ray.at(hit.t);
         let colour = match hit.surface {
-            Surface::Room(face) => self.room.colour(&self.noise, face, point, hit.normal),
-            Surface::Solid(number, touch) => self.solids[number].colour(&self.noise, point, &touch),
+            Surface::Room(face) => self.room.colour(&self.fabric, face, point, hit.normal),
+            Surface::Solid(number, touch) => self.solids[number].colour(&self.fabric, point, &touch),
         };
         // Surfaces facing up receive more of the light from everywhere than those facing down.
         let ambient = self.light.ambient * (0.85 + 0.15 * hit.normal.y);

@@ -10,7 +10,7 @@ use autograd::{Ctx, Params, Tensor, Var};
 use cda::{CdaConfig, FusionKind, Steps};
 use models::{MutualConfig, SodConfig, SodNetwork, SodOutput, TinyConfig};
 use std::fmt::Write;
-use train::losses::{LossConfig, detection_loss};
+use train::losses::{LossConfig, LossKind, detection_loss};
 
 const BATCH: usize = 2;
 
@@ -86,6 +86,10 @@ fn run(config: &SodConfig, size: usize, steps: usize, (mut optimizer, lr): (Opti
         let output = network.forward(&ctx, &batch.rgb, &batch.depth);
         if step == 0 {
             describe_output(&mut text, &output);
+            let structure = LossConfig { kind: LossKind::Structure, focal: 1.0, ..LossConfig::default() };
+            let loss = detection_loss(&output, &batch.truth, &structure);
+            writeln!(text, "structure loss with focal regularisation {:.8e}", loss.value().item().unwrap())
+                .unwrap();
         }
         let loss = detection_loss(&output, &batch.truth, &LossConfig::default());
         writeln!(losses, "  {:.8e}", loss.value().item().unwrap()).unwrap();

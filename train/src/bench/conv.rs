@@ -2,13 +2,13 @@
 //! that of the input.
 
 use super::conv_lists::{Conv, counted, mobilenetv2, resnet50};
-use super::{gflops, medians, show, timed};
+use super::{Net, gflops, medians, show, timed};
 use crate::cli::positive;
 use anyhow::{Result, ensure};
 use autograd::ops::ConvOptions;
 use autograd::random::Key;
 use autograd::{Tape, Tensor, Var};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 #[derive(Args)]
@@ -43,15 +43,6 @@ pub(crate) struct ConvArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// Networks whose convolutions are known.
-#[derive(Clone, Copy, ValueEnum)]
-enum Net {
-    /// Dense 1x1 and 3x3
-    Resnet50,
-    /// 1x1 and depthwise 3x3
-    Mobilenetv2,
 }
 
 #[derive(Serialize)]

@@ -12,9 +12,18 @@ mod sod;
 mod trunk;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use std::time::Instant;
+
+/// The trunks there are.
+#[derive(Clone, Copy, ValueEnum)]
+enum Net {
+    /// Dense 1x1 and 3x3 convolutions, 23.5 million parameters
+    Resnet50,
+    /// 1x1 and depthwise 3x3 convolutions, 1.8 million parameters
+    Mobilenetv2,
+}
 
 /// What can be measured.
 #[derive(Subcommand)]

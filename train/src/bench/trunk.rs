@@ -1,12 +1,12 @@
 //! A trunk, the network that turns a picture into feature maps, in training mode: convolutions with batch norms between.
 //! Backward starts from a cotangent of ones on the coarsest map and ends at all parameters.
 
-use super::{medians, show, timed};
+use super::{Net, medians, show, timed};
 use crate::cli::positive;
 use anyhow::{Result, ensure};
 use autograd::random::Key;
 use autograd::{Ctx, Params, Tensor, Var};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use models::trunk::{Trunk, TrunkKind};
 use serde::Serialize;
 
@@ -27,15 +27,6 @@ pub(crate) struct TrunkArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// The trunks there are.
-#[derive(Clone, Copy, ValueEnum)]
-enum Net {
-    /// 23.5 million parameters
-    Resnet50,
-    /// 1.8 million parameters
-    Mobilenetv2,
 }
 
 #[derive(Serialize)]

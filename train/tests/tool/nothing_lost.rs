@@ -65,6 +65,37 @@ fn a_picture_that_breaks_in_the_middle_is_named_and_costs_no_updates() {
     assert!(contents(&desk, "straight") == contents(&desk, "broken"));
 }
 
+/// Files that may not grow beyond a size fail like those on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_reported_and_the_run_goes_on_once_there_is_room() {
+    let desk = Desk::new();
+    for run in ["straight", "run"] {
+        desk.ok(&format!("train tiny.toml --steps 5 --out {run}"));
+    }
+    desk.ok("train --resume --out straight --steps 10");
+    let before = contents(&desk, "run");
+    let blocks = desk.read("run/last.safetensors").len() / 512 / 2;
+    let tool = desk.tool("train --resume --out run --steps 10");
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &limit, "sh"])
+        .arg(tool.get_program())
+        .args(tool.get_args())
+        .current_dir(desk.path("."))
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("cannot write run/last.safetensors"), "{error}");
+    assert!(contents(&desk, "run") == before);
+    let files = std::fs::read_dir(desk.path("run")).unwrap().map(|entry| entry.unwrap().file_name());
+    let leftover: Vec<_> = files.filter(|name| name.to_string_lossy().contains("partial")).collect();
+    assert!(leftover.is_empty(), "{leftover:?}");
+
+    desk.ok("train --resume --out run --steps 10");
+    assert!(contents(&desk, "run") == contents(&desk, "straight"));
+}
+
 #[test]
 fn the_number_of_updates_asked_for_survives_an_interruption() {
     let desk = Desk::new();

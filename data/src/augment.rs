@@ -20,6 +20,10 @@ pub struct Augment {
     pub flip: f32,
     /// Largest share of the height, and of the width, that a random crop removes, in [0, 0.9]; F3Net's is 1/8.
     pub crop: f32,
+    /// Probability of a turn about the centre, in [0, 1]; TriTransNet's is 0.2. Corners are filled by mirroring.
+    pub rotate: f32,
+    /// Largest angle of a turn, in degrees to either side, in [0, 45]; TriTransNet's is 15.
+    pub max_angle: f32,
     /// Brightness, contrast and saturation are each multiplied by a factor from [1 - jitter, 1 + jitter]; in [0, 1].
     pub jitter: f32,
     /// Standard deviation of Gaussian noise on valid depth, in units of the picture's depth range; in [0, 1].
@@ -30,7 +34,15 @@ pub struct Augment {
 
 impl Augment {
     /// No change at all.
-    pub const NONE: Augment = Augment { flip: 0.0, crop: 0.0, jitter: 0.0, depth_noise: 0.0, depth_holes: 0 };
+    pub const NONE: Augment = Augment {
+        flip: 0.0,
+        crop: 0.0,
+        rotate: 0.0,
+        max_angle: 0.0,
+        jitter: 0.0,
+        depth_noise: 0.0,
+        depth_holes: 0,
+    };
 
     /// Whether every setting is in its range.
     ///
@@ -40,6 +52,8 @@ impl Augment {
         let ranges = [
             ("flip", self.flip, 1.0, "from 0 to 1"),
             ("crop", self.crop, 0.9, "from 0 to 0.9"),
+            ("rotate", self.rotate, 1.0, "from 0 to 1"),
+            ("max_angle", self.max_angle, 45.0, "from 0 to 45"),
             ("jitter", self.jitter, 1.0, "from 0 to 1"),
             ("depth_noise", self.depth_noise, 1.0, "from 0 to 1"),
         ];
@@ -52,12 +66,20 @@ impl Augment {
 
 impl Default for Augment {
     fn default() -> Self {
-        Augment { flip: 0.5, crop: 0.125, jitter: 0.2, depth_noise: 0.02, depth_holes: 3 }
+        Augment {
+            flip: 0.5,
+            crop: 0.125,
+            rotate: 0.0,
+            max_angle: 15.0,
+            jitter: 0.2,
+            depth_noise: 0.02,
+            depth_holes: 3,
+        }
     }
 }
 
-/// A random variation of the sample, the same for the same `key`: cropped and mirrored as one, then changed in colour
-/// and in depth each by itself. A crop makes it smaller: resize it afterwards.
+/// A random variation of the sample, the same for the same `key`: cropped, mirrored and turned as one, then
+/// changed in colour and in depth each by itself. A crop makes it smaller: resize it afterwards.
 ///
 /// # Panics
 /// If a setting is out of its range; [`Augment::check`] tells beforehand.
@@ -69,10 +91,21 @@ pub fn augment(sample: &Sample, settings: &Augment, key: Key) -> Sample {
     if key.rng(site("data.flip")).random::<f32>() < settings.flip {
         changed = transform::flip(&changed);
     }
+    if let Some(degrees) = angle(settings, key) {
+        changed = transform::rotate(&changed, degrees);
+    }
     jitter(&mut changed.rgb, settings.jitter, key);
     add_noise(&mut changed.depth, settings.depth_noise, key);
     punch_holes(&mut changed.depth, settings.depth_holes, key);
     changed
+}
+
+/// One of the `sizes`, for all samples of the batch whose `key` it is.
+///
+/// # Panics
+/// If there is no size.
+pub fn pick_size(sizes: &[usize], key: Key) -> usize {
+    sizes[key.rng(site("data.size")).random_range(0..sizes.len())]
 }
 
 /// Removes up to `share` of the height and of the width, split at random between the two ends.
@@ -85,6 +118,13 @@ fn random_crop(sample: &Sample, share: f32, key: Key) -> Sample {
     let (height, width) = sample.depth.dim();
     let ((top, height), (left, width)) = (kept(height), kept(width));
     transform::crop(sample, top, left, height, width)
+}
+
+/// The angle of the turn in degrees, if there is one.
+fn angle(settings: &Augment, key: Key) -> Option<f32> {
+    let mut rng = key.rng(site("data.rotate"));
+    let turns = rng.random::<f32>() < settings.rotate;
+    turns.then(|| rng.random_range(-settings.max_angle..=settings.max_angle))
 }
 
 /// Multiplies brightness, contrast (about the mean grey) and saturation (about each pixel's grey) of `[3, H, W]`
@@ -189,6 +229,34 @@ mod tests {
     }
 
     #[test]
+    fn turns_come_with_their_probability_and_range() {
+        let settings = Augment { rotate: 0.2, max_angle: 15.0, ..Augment::NONE };
+        let angles: Vec<f32> = (0..2000).filter_map(|step| angle(&settings, key(step))).collect();
+        assert!((330..470).contains(&angles.len()), "{} of 2000 at probability 1/5", angles.len());
+        assert!(angles.iter().all(|a| a.abs() <= 15.0));
+        let right = angles.iter().filter(|a| **a < 0.0).count() as f32 / angles.len() as f32;
+        assert!((0.4..0.6).contains(&right), "{right} of them clockwise");
+        assert!(angles.iter().any(|a| a.abs() > 14.0));
+
+        let sample = sample(24, 32);
+        let turned = augment(&sample, &Augment { rotate: 1.0, ..settings }, key(1));
+        let degrees = angle(&Augment { rotate: 1.0, ..settings }, key(1)).unwrap();
+        assert_eq!(turned, transform::rotate(&sample, degrees));
+        // The other variations draw what they draw without it.
+        let crop = Augment { flip: 0.5, crop: 0.2, ..Augment::NONE };
+        for step in 0..20 {
+            let both = augment(&sample, &Augment { rotate: 1.0, max_angle: 0.0, ..crop }, key(step));
+            assert_eq!(both, augment(&sample, &crop, key(step)));
+        }
+    }
+
+    #[test]
+    fn every_size_is_picked_as_often() {
+        let picked = |size: usize| count(|key| pick_size(&[64, 96, 128], key) == size);
+        assert!([64, 96, 128].map(picked).iter().all(|n| (100..170).contains(n))); // expected: 133, deviation 9
+    }
+
+    #[test]
     fn colours_change_and_stay_colours() {
         let original = sample(16, 16);
         let strong = Augment { jitter: 1.0, ..Augment::NONE };
@@ -239,6 +307,8 @@ mod tests {
         for (settings, name) in [
             (Augment { flip: 1.5, ..Augment::NONE }, "flip"),
             (Augment { crop: 1.0, ..Augment::NONE }, "crop"),
+            (Augment { rotate: -0.1, ..Augment::NONE }, "rotate"),
+            (Augment { max_angle: 46.0, ..Augment::NONE }, "max_angle"),
             (Augment { jitter: f32::NAN, ..Augment::NONE }, "jitter"),
             (Augment { depth_noise: -0.1, ..Augment::NONE }, "depth_noise"),
         ] {

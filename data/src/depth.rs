@@ -49,6 +49,16 @@ impl DepthFormat {
         }
     }
 
+    /// The format of the same numbers with near and far exchanged.
+    pub fn reversed(self) -> DepthFormat {
+        match self {
+            DepthFormat::NearBright => DepthFormat::FarBright,
+            DepthFormat::FarBright => DepthFormat::NearBright,
+            DepthFormat::Mm => DepthFormat::Disparity,
+            DepthFormat::Disparity => DepthFormat::Mm,
+        }
+    }
+
     /// A number that grows as the surface comes nearer, or `None` where nothing was measured.
     fn nearness(self, stored: f32, full_scale: f32) -> Option<f32> {
         let measured = match self {
@@ -128,6 +138,15 @@ mod tests {
         }
         let error = "bright".parse::<DepthFormat>().unwrap_err().to_string();
         assert!(DepthFormat::ALL.iter().all(|format| error.contains(format.name())));
+    }
+
+    #[test]
+    fn the_reversed_format_exchanges_near_and_far() {
+        for format in DepthFormat::ALL {
+            assert_eq!(format.reversed().reversed(), format);
+            let near_end = |format| convert(array![[10.0, 20.0]], 255.0, format)[[0, 0]] == 1.0;
+            assert_ne!(near_end(format), near_end(format.reversed()));
+        }
     }
 
     #[test]

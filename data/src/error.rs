@@ -73,6 +73,21 @@ pub enum DataError {
         /// (H, W) of this part.
         found: (usize, usize),
     },
+    /// Pictures that should show the same view, but whose sides have different ratios.
+    #[error(
+        "{name}: {part} is {} x {}, the colour picture {} x {} (height x width): these are not two sizes of one view",
+        found.0, found.1, expected.0, expected.1
+    )]
+    OtherView {
+        /// The sample.
+        name: String,
+        /// The part that differs: `depth` or `mask`.
+        part: &'static str,
+        /// (H, W) of the colour picture.
+        expected: (usize, usize),
+        /// (H, W) of this part.
+        found: (usize, usize),
+    },
     /// A setting outside its range.
     #[error("{name} = {value} is out of range: {expected}")]
     Setting {

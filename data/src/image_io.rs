@@ -228,18 +228,6 @@ mod tests {
         assert_eq!(rgb(&path), [0.2, 0.2, 0.2]);
     }
 
-    /// A 2 x 1 PNG with a two-colour palette, (255, 0, 0) and (0, 0, 255), one bit a pixel: red, blue.
-    const PALETTE_PNG: &[u8] = include_bytes!("../tests/palette.png");
-
-    #[test]
-    fn a_palette_is_expanded() {
-        let dir = folder();
-        let path = dir.path().join("palette.png");
-        fs::write(&path, PALETTE_PNG).unwrap();
-        assert_eq!(read_rgb(&path).unwrap(), array![[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]]);
-        assert_eq!(read_grey(&path).unwrap().values, array![[76.0, 29.0]]);
-    }
-
     #[test]
     fn masks_are_cut_above_128_at_both_depths() {
         let dir = folder();
@@ -291,24 +279,5 @@ mod tests {
             fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
             assert!(read_rgb(&path).unwrap_err().to_string().contains(name));
         }
-    }
-
-    #[test]
-    fn exif_orientation_turns_the_picture_and_its_size() {
-        let dir = folder();
-        let path = dir.path().join("turned.jpg");
-        // Left half black, right half white, 32 x 16. Orientation 6 = turn by 90 degrees clockwise: black on top.
-        let image = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 0 } else { 255 }]));
-        image.save(&path).unwrap();
-        let plain = fs::read(&path).unwrap();
-        let tiff =
-            [b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".as_slice()].concat();
-        let header = [0xFF, 0xE1, 0, (tiff.len() + 2) as u8];
-        fs::write(&path, [&plain[..2], &header, &tiff, &plain[2..]].concat()).unwrap();
-
-        assert_eq!(read_size(&path).unwrap(), (32, 16));
-        let rgb = read_rgb(&path).unwrap();
-        assert_eq!(rgb.dim(), (3, 32, 16));
-        assert!(rgb[[0, 4, 8]] < 0.1 && rgb[[0, 28, 8]] > 0.9);
     }
 }

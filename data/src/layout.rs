@@ -7,7 +7,10 @@
 //! | `RGB`, `Image`, `Images` | `Depth(s)` | `GT`, `Mask(s)` |
 //!
 //! or those with `train_` or `test_` before them. A data set with both halves in one folder is opened by half:
-//! `DIR/test` stands for `DIR/test_images`, `DIR/test_depth` and `DIR/test_masks`.
+//! `DIR/test` stands for `DIR/test_images`, `DIR/test_depth` and `DIR/test_masks`. A list file ([`list`]) takes some
+//! samples of a set and leaves the rest.
+//!
+//! Depth and truth may have another resolution than the colour picture, as sensors have; the view must be the same.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +21,10 @@ use crate::depth::{DepthFormat, to_convention};
 use crate::error::DataError;
 use crate::image_io::{read_grey, read_mask, read_rgb, read_size};
 use crate::sample::Sample;
+use crate::transform::{depth_at, mask_at, same_view};
 use ndarray::Array2;
 
+pub mod list;
 mod problem;
 mod sets;
 pub use problem::{LayoutError, Problem};
@@ -82,15 +87,18 @@ struct Entry {
     rgb: PathBuf,
     depth: PathBuf,
     mask: Option<PathBuf>,
+    /// Bytes of all its files.
+    bytes: u64,
 }
 
 impl RgbdFolder {
-    /// Pairs colour, depth and truth by stem, sorted by name, and checks that their sizes agree. Reads headers only.
+    /// Pairs colour, depth and truth by stem, sorted by name, and checks that they can show the same view. Reads
+    /// headers only. With a `list` file, only the samples it names are looked at, in its order ([`list`]).
     ///
     /// # Errors
-    /// All missing partners, doubled stems, differing sizes and unreadable headers at once.
-    pub fn open(dir: &Path, format: DepthFormat) -> Result<RgbdFolder, LayoutError> {
-        open_parts(dir, format, &Part::ALL)
+    /// All missing partners, doubled stems, odd sizes, unreadable headers and faults of the list at once.
+    pub fn open(dir: &Path, format: DepthFormat, list: Option<&Path>) -> Result<RgbdFolder, LayoutError> {
+        whole(dir, open_parts(dir, format, &Part::ALL, list))
     }
 
     /// As [`RgbdFolder::open`], for pictures to predict on: the truth is not looked for, and masks load as zeros.
@@ -98,13 +106,23 @@ impl RgbdFolder {
     /// # Errors
     /// As [`RgbdFolder::open`].
     pub fn open_unlabelled(dir: &Path, format: DepthFormat) -> Result<RgbdFolder, LayoutError> {
-        open_parts(dir, format, &[Part::Rgb, Part::Depth])
+        whole(dir, open_parts(dir, format, &[Part::Rgb, Part::Depth], None))
     }
 
-    /// Number of samples, at least one.
-    #[expect(clippy::len_without_is_empty, reason = "an empty data set does not open")]
+    /// As [`RgbdFolder::open`], for a look at a data set that may have faults: the samples that have none, maybe not
+    /// one, and all that is wrong with the others.
+    pub fn open_sound(dir: &Path, format: DepthFormat, list: Option<&Path>) -> (RgbdFolder, Vec<Problem>) {
+        open_parts(dir, format, &Part::ALL, list)
+    }
+
+    /// Number of samples; at least one, unless [`RgbdFolder::open_sound`] found none.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The samples' names in order.
@@ -112,41 +130,97 @@ impl RgbdFolder {
         self.entries.iter().map(|entry| entry.name.as_str())
     }
 
-    /// Reads sample `index` at its own size, depth in the convention of [`crate::depth`].
+    /// A line for every sample, its name and the bytes of its files: it changes with the data set, unless a picture is
+    /// replaced by another of as many bytes.
+    pub fn inventory(&self) -> String {
+        self.entries.iter().map(|entry| format!("{} {}\n", entry.name, entry.bytes)).collect()
+    }
+
+    /// (H, W) of the depth file of sample `index`.
+    pub(crate) fn depth_size(&self, index: usize) -> Result<(usize, usize), DataError> {
+        read_size(&self.entries[index].depth)
+    }
+
+    /// The mask file of sample `index`, where masks were looked for.
+    pub(crate) fn mask_file(&self, index: usize) -> Option<&Path> {
+        self.entries[index].mask.as_deref()
+    }
+
+    /// Reads sample `index` at the size of its colour picture, depth in the convention of [`crate::depth`].
     ///
     /// # Errors
-    /// If a file is corrupt or has changed its size since the data set was opened.
+    /// If a file is corrupt, or since the data set was opened its sides have got another ratio.
     ///
     /// # Panics
     /// If `index` is not below [`RgbdFolder::len`].
     pub fn load(&self, index: usize) -> Result<Sample, DataError> {
-        let Entry { name, rgb, depth, mask } = &self.entries[index];
+        let sample = self.load_to_score(index)?;
+        let mask = mask_at(&sample.name, sample.mask, sample.depth.dim())?;
+        Ok(Sample { mask, ..sample })
+    }
+
+    /// As [`RgbdFolder::load`], the mask at its own size, at which it is to be compared with a prediction.
+    ///
+    /// # Errors
+    /// As [`RgbdFolder::load`].
+    ///
+    /// # Panics
+    /// As [`RgbdFolder::load`].
+    pub fn load_to_score(&self, index: usize) -> Result<Sample, DataError> {
+        let Entry { name, rgb, depth, mask, .. } = &self.entries[index];
         let rgb = read_rgb(rgb)?;
-        let depth = to_convention(&read_grey(depth)?, self.format);
-        let mask = mask.as_deref().map_or_else(|| Ok(Array2::zeros(depth.dim())), read_mask)?;
         let (_, height, width) = rgb.dim();
-        same_size(name, (height, width), "depth", depth.dim())?;
-        same_size(name, (height, width), "mask", mask.dim())?;
+        let depth = depth_at(name, to_convention(&read_grey(depth)?, self.format), (height, width))?;
+        let mask = mask.as_deref().map_or_else(|| Ok(Array2::zeros((height, width))), read_mask)?;
+        same_view(name, "mask", (height, width), mask.dim())?;
         Ok(Sample { name: name.clone(), rgb, depth, mask })
     }
 }
 
-fn open_parts(dir: &Path, format: DepthFormat, parts: &[Part]) -> Result<RgbdFolder, LayoutError> {
+/// The data set, if nothing is wrong with it.
+fn whole(dir: &Path, (set, problems): (RgbdFolder, Vec<Problem>)) -> Result<RgbdFolder, LayoutError> {
+    if problems.is_empty() { Ok(set) } else { Err(LayoutError { dir: dir.to_owned(), problems }) }
+}
+
+fn open_parts(
+    dir: &Path,
+    format: DepthFormat,
+    parts: &[Part],
+    list: Option<&Path>,
+) -> (RgbdFolder, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut entries = Vec::new();
     if let Some(folders) = find_folders(dir, parts, &mut problems) {
-        for (name, files) in group_by_stem(&folders, &mut problems) {
+        let groups = group_by_stem(&folders, &mut problems);
+        let groups = match list {
+            None => groups.into_iter().collect(),
+            Some(list) => select(groups, list, dir, &mut problems),
+        };
+        for (name, files) in groups {
             entries.extend(pair(name, files, parts, &mut problems));
         }
         if entries.is_empty() && problems.is_empty() {
             problems.push(Problem::Empty);
         }
     }
-    if problems.is_empty() {
-        Ok(RgbdFolder { format, entries })
-    } else {
-        Err(LayoutError { dir: dir.to_owned(), problems })
+    (RgbdFolder { format, entries }, problems)
+}
+
+/// The groups that the list names, in its order.
+fn select(
+    mut groups: BTreeMap<String, Files>,
+    list: &Path,
+    dir: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Files)> {
+    let mut selected = Vec::new();
+    for (name, line) in list::read(list, dir, problems) {
+        match groups.remove(&name) {
+            Some(files) => selected.push((name, files)),
+            None => problems.push(Problem::OnlyListed { name, list: list.to_owned(), line }),
+        }
     }
+    selected
 }
 
 /// The folder of each part, or `None` if one is missing or ambiguous.
@@ -164,6 +238,11 @@ fn find_folders(dir: &Path, parts: &[Part], problems: &mut Vec<Problem>) -> Opti
         }
     }
     (folders.len() == parts.len()).then_some(folders)
+}
+
+/// Whether `dir` is a folder, or one half of a folder by its name (`DIR/train`, `DIR/test`).
+pub fn is_folder(dir: &Path) -> bool {
+    split_half(dir).0.is_dir()
 }
 
 /// `DIR/test`, where there is no such folder, stands for the `test_*` folders of `DIR`.
@@ -197,7 +276,7 @@ fn group_by_stem(folders: &[(Part, PathBuf)], problems: &mut Vec<Problem>) -> BT
     groups
 }
 
-/// One sample, if each part has exactly one file and all sizes agree.
+/// One sample, if each part has exactly one file and all show one view by their sizes.
 fn pair(name: String, files: Files, parts: &[Part], problems: &mut Vec<Problem>) -> Option<Entry> {
     let known = problems.len();
     for &part in parts {
@@ -212,29 +291,18 @@ fn pair(name: String, files: Files, parts: &[Part], problems: &mut Vec<Problem>)
     }
     let [rgb, depth, mask] = files.map(|files| files.into_iter().next());
     let mut first_size = None;
+    let mut bytes = 0;
     for (part, path) in [("rgb", &rgb), ("depth", &depth), ("mask", &mask)] {
         let Some(path) = path else { continue };
         let agrees =
-            read_size(path).and_then(|size| same_size(&name, *first_size.get_or_insert(size), part, size));
+            read_size(path).and_then(|size| same_view(&name, part, *first_size.get_or_insert(size), size));
         problems.extend(agrees.err().map(Problem::Picture));
+        bytes += fs::metadata(path).map_or(0, |about| about.len());
     }
     if problems.len() > known {
         return None;
     }
-    Some(Entry { name, rgb: rgb?, depth: depth?, mask })
-}
-
-/// Compares (H, W) with that of the first picture of the sample, the colour picture if it can be read.
-fn same_size(
-    name: &str,
-    expected: (usize, usize),
-    part: &'static str,
-    found: (usize, usize),
-) -> Result<(), DataError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(DataError::SizeMismatch { name: name.to_owned(), part, expected, found })
+    Some(Entry { name, rgb: rgb?, depth: depth?, mask, bytes })
 }
 
 /// The sorted contents of a folder, hidden files left out (macOS writes a `._a.png` beside every `a.png`).

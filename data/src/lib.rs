@@ -3,7 +3,7 @@
 //! Everything here ends in a [`Sample`]: one RGB-D picture with the mask of its salient object. Samples come from
 //! files ([`layout`], read by [`image_io`], their depth brought to one convention by [`depth`]) or are drawn
 //! ([`scenes`]). They are varied ([`augment()`]), resized ([`transform`]) and stacked into batches by background threads
-//! ([`loader`]), in an order that no thread can influence.
+//! ([`loader`]), in an order that no thread can influence. [`survey`] looks a data set through beforehand.
 
 pub mod augment;
 pub mod depth;
@@ -15,6 +15,7 @@ pub mod loader;
 mod numpy;
 pub mod sample;
 pub mod scenes;
+pub mod survey;
 pub mod transform;
 
 pub use augment::{Augment, augment};

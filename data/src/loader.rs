@@ -81,8 +81,10 @@ impl Batch {
 }
 
 /// One pass over `len` samples in batches of `batch`, made ahead of time by `workers` threads, or on demand in the
-/// calling thread if there are none. `load` gets the index of a sample and the key for its augmentation, which is the
-/// seed, the epoch and that index: neither the number of workers nor resuming changes what it draws.
+/// calling thread if there are none. `load` gets the index of a sample and two keys. The first is the sample's, for its
+/// augmentation: the seed, the epoch and that index. The second is the batch's, for what its samples must have in common,
+/// such as their size: the seed, the epoch and the number of the batch. Neither the number of workers nor resuming
+/// changes what is drawn from them.
 ///
 /// An item is an error if a sample of its batch cannot be loaded, or if loading it panicked; the items after it are
 /// not affected.
@@ -94,7 +96,7 @@ pub fn batches(
     batch: usize,
     order: Order,
     workers: usize,
-    load: impl Fn(usize, Key) -> Result<Sample, DataError> + Send + Sync + 'static,
+    load: impl Fn(usize, Key, Key) -> Result<Sample, DataError> + Send + Sync + 'static,
 ) -> Batches {
     assert!(batch > 0, "a batch must hold at least one sample");
     let count = if order.drop_last { len / batch } else { len.div_ceil(batch) };
@@ -191,7 +193,7 @@ struct Plan {
     /// Batches in the epoch.
     count: usize,
     order: Order,
-    load: Box<dyn Fn(usize, Key) -> Result<Sample, DataError> + Send + Sync>,
+    load: Box<dyn Fn(usize, Key, Key) -> Result<Sample, DataError> + Send + Sync>,
 }
 
 impl Plan {
@@ -199,14 +201,14 @@ impl Plan {
         let end = ((number + 1) * self.batch).min(self.indices.len());
         let indices = &self.indices[number * self.batch..end];
         let samples: Vec<Sample> =
-            indices.iter().map(|&index| self.load_one(index)).collect::<Result<_, _>>()?;
+            indices.iter().map(|&index| self.load_one(index, number)).collect::<Result<_, _>>()?;
         Batch::stack(indices, &samples)
     }
 
     /// A panic in `load` becomes an error: it must neither kill the thread silently nor leave the reader waiting.
-    fn load_one(&self, index: usize) -> Result<Sample, DataError> {
-        let key = Key { seed: self.order.seed, epoch: self.order.epoch, step: index as u64 };
-        catch_unwind(AssertUnwindSafe(|| (self.load)(index, key)))
+    fn load_one(&self, index: usize, batch: usize) -> Result<Sample, DataError> {
+        let key = |step: usize| Key { seed: self.order.seed, epoch: self.order.epoch, step: step as u64 };
+        catch_unwind(AssertUnwindSafe(|| (self.load)(index, key(index), key(batch))))
             .unwrap_or_else(|panic| Err(DataError::Panicked { index, message: message(panic.as_ref()) }))
     }
 }

@@ -1,7 +1,8 @@
 //! What changes the geometry of a sample, always on colour, depth and truth alike; and the normalisation of colour.
 
-use ndarray::{Array, Array2, Array3, ArrayView, ArrayView2, ArrayView3, Dimension, s};
+use ndarray::{Array, Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, Dimension, s};
 
+use crate::error::DataError;
 use crate::sample::Sample;
 
 /// Mean of ImageNet's colours in [0, 1], by channel (red, green, blue).
@@ -30,17 +31,80 @@ pub fn normalise(rgb: ArrayView3<f32>) -> Array3<f32> {
 /// # Panics
 /// If a side is zero, before or after.
 pub fn resize(sample: &Sample, height: usize, width: usize) -> Sample {
-    let mut rgb = Array3::zeros((sample.rgb.dim().0, height, width));
-    for (mut to, from) in rgb.outer_iter_mut().zip(sample.rgb.outer_iter()) {
-        to.assign(&resize_plane(from, height, width));
-    }
-    let mask = resize_plane(sample.mask.view(), height, width);
+    resample(sample, |plane| resize_plane(plane, height, width))
+}
+
+/// The sample turned counter-clockwise about its centre, at its own size. The corners that come in from outside hold
+/// the picture mirrored at its border, in colour, depth and truth alike, so what is labelled there is seen there.
+/// Interpolated as in [`resize`].
+pub fn rotate(sample: &Sample, degrees: f32) -> Sample {
+    resample(sample, |plane| rotate_plane(plane, degrees))
+}
+
+/// Every plane of the sample through `interpolate`, whose values are weighted means of the plane's.
+fn resample(sample: &Sample, interpolate: impl Fn(ArrayView2<f32>) -> Array2<f32>) -> Sample {
+    let planes: Vec<Array2<f32>> = sample.rgb.outer_iter().map(&interpolate).collect();
+    let views: Vec<ArrayView2<f32>> = planes.iter().map(|plane| plane.view()).collect();
     Sample {
         name: sample.name.clone(),
-        rgb,
-        depth: resize_depth(sample.depth.view(), height, width),
-        mask: mask.mapv(|m| if m >= 0.5 { 1.0 } else { 0.0 }),
+        rgb: ndarray::stack(Axis(0), &views).expect("the planes of one picture have one size"), // [3, H, W]
+        depth: among_valid(sample.depth.view(), &interpolate),
+        mask: cut(&interpolate(sample.mask.view())),
     }
+}
+
+/// 1 from one half on, else 0.
+fn cut(mask: &Array2<f32>) -> Array2<f32> {
+    mask.mapv(|m| if m >= 0.5 { 1.0 } else { 0.0 })
+}
+
+/// The depth `[H, W]` of a colour picture, brought from the sensor's resolution to the picture's by [`resize_depth`].
+/// `sample` names the picture in the error.
+///
+/// # Errors
+/// If the sides have another ratio than the picture's, by more than the rounding of a resize ([`same_view`]).
+pub fn depth_at(
+    sample: &str,
+    depth: Array2<f32>,
+    (height, width): (usize, usize),
+) -> Result<Array2<f32>, DataError> {
+    same_view(sample, "depth", (height, width), depth.dim())?;
+    let is_there = depth.dim() == (height, width);
+    Ok(if is_there { depth } else { resize_depth(depth.view(), height, width) })
+}
+
+/// As [`depth_at`] for a mask: bilinear, cut at one half.
+///
+/// # Errors
+/// As [`depth_at`].
+pub fn mask_at(
+    sample: &str,
+    mask: Array2<f32>,
+    (height, width): (usize, usize),
+) -> Result<Array2<f32>, DataError> {
+    same_view(sample, "mask", (height, width), mask.dim())?;
+    let is_there = mask.dim() == (height, width);
+    Ok(if is_there { mask } else { cut(&resize_plane(mask.view(), height, width)) })
+}
+
+/// Whether two pictures of sizes (H, W) can show the same view: their sides must have the same ratio, up to two pixels
+/// of the smaller picture, which rounding may have taken. A picture and its depth turned by a quarter fail here.
+///
+/// # Errors
+/// Names the sample, the `part` that is `found` at an odd size, and both sizes.
+pub fn same_view(
+    sample: &str,
+    part: &'static str,
+    expected: (usize, usize),
+    found: (usize, usize),
+) -> Result<(), DataError> {
+    let (small, large) = if expected <= found { (expected, found) } else { (found, expected) };
+    // What the width of the small picture should be by its height, and the other way round, times a side of the large.
+    let difference = (small.0 * large.1).abs_diff(small.1 * large.0);
+    if difference <= 2 * large.0.max(large.1) {
+        return Ok(());
+    }
+    Err(DataError::OtherView { name: sample.to_owned(), part, expected, found })
 }
 
 /// Bilinear interpolation of `[H, W]` to `[height, width]`, pixel centres at half integers (PyTorch's
@@ -65,13 +129,41 @@ pub fn resize_plane(plane: ArrayView2<f32>, height: usize, width: usize) -> Arra
 /// # Panics
 /// If a side is zero, before or after.
 pub fn resize_depth(depth: ArrayView2<f32>, height: usize, width: usize) -> Array2<f32> {
+    among_valid(depth, |plane| resize_plane(plane, height, width))
+}
+
+/// Depth through `interpolate`, each value the mean of the valid ones that it mixes; missing where they weigh less than
+/// one half.
+fn among_valid(depth: ArrayView2<f32>, interpolate: impl Fn(ArrayView2<f32>) -> Array2<f32>) -> Array2<f32> {
     let valid = depth.mapv(|d| if d > 0.0 { 1.0 } else { 0.0 });
-    let weight = resize_plane(valid.view(), height, width);
-    let mut sum = resize_plane(depth, height, width); // missing pixels add nothing
+    let weight = interpolate(valid.view());
+    let mut sum = interpolate(depth); // missing pixels add nothing
     sum.zip_mut_with(&weight, |sum, &weight| {
         *sum = if weight >= 0.5 { (*sum / weight).min(1.0) } else { 0.0 }
     });
     sum
+}
+
+/// `[H, W]` turned counter-clockwise about its centre, bilinear, mirrored at its borders.
+fn rotate_plane(plane: ArrayView2<f32>, degrees: f32) -> Array2<f32> {
+    let (height, width) = plane.dim();
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (middle_y, middle_x) = ((height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0);
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        // Rows go down, so counter-clockwise to the eye takes each target pixel from further clockwise.
+        let (dy, dx) = (y as f32 - middle_y, x as f32 - middle_x);
+        let row = Tap::at(mirrored(middle_y + cos * dy + sin * dx, height), height);
+        let column = Tap::at(mirrored(middle_x + cos * dx - sin * dy, width), width);
+        let along = |r: usize| column.mix(plane[[r, column.low]], plane[[r, column.high]]);
+        row.mix(along(row.low), along(row.high))
+    })
+}
+
+/// A position along a side, pixel centres at whole numbers, thrown back at the borders -½ and side - ½.
+fn mirrored(position: f32, side: usize) -> f32 {
+    let side = side as f32;
+    let there_and_back = (position + 0.5).rem_euclid(2.0 * side);
+    there_and_back.min(2.0 * side - there_and_back) - 0.5
 }
 
 /// The two neighbours of a target pixel along one axis: `(1 - share) * low + share * high`.
@@ -83,6 +175,13 @@ struct Tap {
 }
 
 impl Tap {
+    /// For a position along a side, pixel centres at whole numbers; beyond the outermost centres it is clamped.
+    fn at(position: f32, side: usize) -> Tap {
+        let position = position.clamp(0.0, (side - 1) as f32);
+        let low = position as usize;
+        Tap { low, high: (low + 1).min(side - 1), share: position - low as f32 }
+    }
+
     fn mix(self, low: f32, high: f32) -> f32 {
         low + self.share * (high - low)
     }
@@ -92,12 +191,7 @@ impl Tap {
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     assert!(from > 0 && to > 0, "cannot resize a side of {from} pixels to {to}");
     let scale = from as f32 / to as f32;
-    let tap = |i: usize| {
-        let position = ((i as f32 + 0.5) * scale - 0.5).clamp(0.0, (from - 1) as f32);
-        let low = position as usize;
-        Tap { low, high: (low + 1).min(from - 1), share: position - low as f32 }
-    };
-    (0..to).map(tap).collect()
+    (0..to).map(|i| Tap::at((i as f32 + 0.5) * scale - 0.5, from)).collect()
 }
 
 /// The sample mirrored left to right.
@@ -130,97 +224,4 @@ fn contiguous<D: Dimension>(view: ArrayView<f32, D>) -> Array<f32, D> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::{Axis, Zip, array};
-    use proptest::prelude::*;
-
-    fn assert_close(found: &Array2<f32>, expected: &Array2<f32>) {
-        assert_eq!(found.dim(), expected.dim());
-        assert!(Zip::from(found).and(expected).all(|a, b| (a - b).abs() < 1e-6), "{found} is not {expected}");
-    }
-
-    #[test]
-    fn values_between_pixels_match_a_hand_computation() {
-        // 2 -> 4: centres at -0.25 (clamped to 0), 0.25, 0.75, 1.25 (clamped to 1).
-        let plane = array![[0.0, 4.0], [8.0, 12.0]];
-        let up = resize_plane(plane.view(), 4, 4);
-        let column = [0.0, 2.0, 6.0, 8.0];
-        let row = [0.0, 1.0, 3.0, 4.0];
-        assert_close(&up, &Array2::from_shape_fn((4, 4), |(y, x)| column[y] + row[x]));
-        // 5 -> 2 along a row: centres at 0.75 and 3.25.
-        let line = array![[0.0, 10.0, 20.0, 30.0, 40.0]];
-        assert_close(&resize_plane(line.view(), 1, 2), &array![[7.5, 32.5]]);
-    }
-
-    #[test]
-    fn missing_depth_does_not_bleed() {
-        let depth = array![[0.8, 0.0, 0.4]];
-        // 3 -> 6: centres at 0, 0.25, 0.75, 1.25, 1.75, 2; validity there 1, 0.75, 0.25, 0.25, 0.75, 1.
-        assert_close(&resize_depth(depth.view(), 1, 6), &array![[0.8, 0.8, 0.0, 0.0, 0.4, 0.4]]);
-        // A pixel half-way between two valid ones is their mean, as always.
-        assert_close(&resize_depth(array![[0.2, 0.6]].view(), 1, 1), &array![[0.4]]);
-    }
-
-    #[test]
-    fn a_whole_sample_is_resized_and_its_mask_stays_binary() {
-        let sample = Sample {
-            name: "a".into(),
-            rgb: Array3::from_shape_fn((3, 1, 2), |(c, _, x)| (c * 2 + x) as f32 / 10.0),
-            depth: array![[0.5, 1.0]],
-            mask: array![[0.0, 1.0]],
-        };
-        let large = resize(&sample, 2, 4);
-        assert_eq!((large.name.as_str(), large.rgb.dim()), ("a", (3, 2, 4)));
-        assert_close(
-            &large.rgb.index_axis(Axis(0), 1).to_owned(),
-            &array![[0.2, 0.225, 0.275, 0.3], [0.2, 0.225, 0.275, 0.3]],
-        );
-        assert_close(&large.depth, &array![[0.5, 0.625, 0.875, 1.0], [0.5, 0.625, 0.875, 1.0]]);
-        assert_eq!(large.mask, array![[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]);
-        assert_eq!(resize(&sample, 1, 2), sample);
-    }
-
-    #[test]
-    fn flip_and_crop_by_hand() {
-        let plane = array![[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]];
-        let sample = Sample {
-            name: String::new(),
-            rgb: plane.broadcast((3, 2, 3)).unwrap().to_owned(),
-            depth: plane.clone(),
-            mask: plane,
-        };
-        let mirrored = flip(&sample);
-        assert_eq!(mirrored.depth, array![[0.3, 0.2, 0.1], [0.6, 0.5, 0.4]]);
-        assert!(mirrored.rgb.is_standard_layout() && mirrored.depth.is_standard_layout());
-        assert_eq!(flip(&mirrored), sample);
-        let part = crop(&sample, 1, 1, 1, 2);
-        assert_eq!(part.mask, array![[0.5, 0.6]]);
-        assert_eq!(part.rgb, array![[[0.5, 0.6]], [[0.5, 0.6]], [[0.5, 0.6]]]);
-    }
-
-    #[test]
-    fn normalised_colours() {
-        let white = normalise(Array3::ones((3, 1, 1)).view());
-        let expected = [(1.0 - 0.485) / 0.229, (1.0 - 0.456) / 0.224, (1.0 - 0.406) / 0.225];
-        assert_eq!(white.into_raw_vec_and_offset().0, expected);
-        let mean = normalise(Array3::from_shape_fn((3, 1, 1), |(c, _, _)| IMAGENET_MEAN[c]).view());
-        assert_eq!(mean, Array3::<f32>::zeros((3, 1, 1)));
-    }
-
-    proptest! {
-        #[test]
-        fn resized_depth_stays_within_what_was_measured(
-            (height, width, to_height, to_width) in (1usize..9, 1usize..9, 1usize..20, 1usize..20),
-            values in proptest::collection::vec(prop_oneof![Just(0.0f32), 0.1f32..=1.0], 64),
-        ) {
-            let depth = Array2::from_shape_fn((height, width), |(y, x)| values[y * 8 + x]);
-            let far = depth.iter().copied().filter(|&d| d > 0.0).fold(1.0, f32::min);
-            let near = depth.iter().copied().fold(0.0, f32::max);
-            let resized = resize_depth(depth.view(), to_height, to_width);
-            prop_assert!(resized.iter().all(|&d| d == 0.0 || (far - 1e-6..=near + 1e-6).contains(&d)));
-            let all_valid = depth.iter().all(|&d| d > 0.0);
-            prop_assert!(!all_valid || resized.iter().all(|&d| d > 0.0));
-        }
-    }
-}
+mod tests;

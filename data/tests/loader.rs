@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use autograd::random::{Key, site};
-use data::{Augment, Batch, DataError, DepthFormat, Order, RgbdFolder, Sample, augment, batches};
+use data::{Augment, Batch, DataError, DepthFormat, Order, RgbdFolder, Sample, augment, batches, transform};
 use ndarray::{Array2, Array3};
 use rand::RngExt;
 
 /// A sample whose pixels tell its index, and one random number of its key.
-fn numbered(index: usize, key: Key) -> Result<Sample, DataError> {
+fn numbered(index: usize, key: Key, _: Key) -> Result<Sample, DataError> {
     let draw: f32 = key.rng(site("test")).random();
     Ok(Sample {
         name: format!("s{index}"),
@@ -49,7 +49,7 @@ fn a_batch_stacks_its_samples() {
     );
     assert_eq!(
         first.depth[[1, 0, 1, 1]],
-        numbered(1, Key { seed: 0, epoch: 0, step: 1 }).unwrap().depth[[0, 0]]
+        numbered(1, Key { seed: 0, epoch: 0, step: 1 }, Key::default()).unwrap().depth[[0, 0]]
     );
 }
 
@@ -90,9 +90,9 @@ fn resuming_gives_the_tail_and_loads_nothing_before_it() {
     for workers in [0, 2] {
         let loads = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&loads);
-        let count_and_load = move |index, key| {
+        let count_and_load = move |index, key, batch| {
             counter.fetch_add(1, Ordering::Relaxed);
-            numbered(index, key)
+            numbered(index, key, batch)
         };
         let order = Order { start_batch: 4, ..SHUFFLED };
         let tail: Vec<Batch> = batches(23, 4, order, workers, count_and_load).map(Result::unwrap).collect();
@@ -100,6 +100,25 @@ fn resuming_gives_the_tail_and_loads_nothing_before_it() {
         assert_eq!(loads.load(Ordering::Relaxed), 7);
     }
     assert!(collect(Order { start_batch: 99, ..SHUFFLED }, 2).is_empty());
+}
+
+/// Samples of a side that is drawn for their batch.
+fn sized(index: usize, key: Key, batch: Key) -> Result<Sample, DataError> {
+    let side = batch.rng(site("size")).random_range(1..100);
+    Ok(transform::resize(&numbered(index, key, batch)?, side, side))
+}
+
+#[test]
+fn what_is_drawn_for_a_batch_is_common_to_it_and_reproducible() {
+    let draw = |order, workers| -> Vec<Batch> {
+        batches(23, 4, order, workers, sized).collect::<Result<_, _>>().unwrap()
+    };
+    let alone = draw(SHUFFLED, 0); // that the batches stack at all proves that each has one size
+    let sides: HashSet<usize> = alone.iter().map(|batch| batch.mask.dim().2).collect();
+    assert!(sides.len() >= 4, "{sides:?}");
+    assert_eq!(draw(SHUFFLED, 3), alone);
+    assert_eq!(draw(Order { start_batch: 2, ..SHUFFLED }, 2), alone[2..]);
+    assert_ne!(draw(Order { epoch: 2, ..SHUFFLED }, 0)[0].mask.dim(), alone[0].mask.dim());
 }
 
 #[test]
@@ -115,10 +134,10 @@ fn lengths_are_known_beforehand() {
 #[test]
 fn panics_and_odd_sizes_become_errors_and_the_rest_goes_on() {
     for workers in [0, 1, 3] {
-        let load = |index: usize, key| match index {
+        let load = |index: usize, key, batch| match index {
             5 => panic!("sample {index} is cursed"),
-            9 => Ok(Sample { mask: Array2::zeros((7, 7)), ..numbered(index, key)? }),
-            _ => numbered(index, key),
+            9 => Ok(Sample { mask: Array2::zeros((7, 7)), ..numbered(index, key, batch)? }),
+            _ => numbered(index, key, batch),
         };
         let results: Vec<_> = batches(16, 4, Order::default(), workers, load).collect();
         let told: Vec<String> =
@@ -134,9 +153,9 @@ fn panics_and_odd_sizes_become_errors_and_the_rest_goes_on() {
 fn look_ahead_is_bounded_and_dropping_ends_the_threads() {
     let loads = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&loads);
-    let mut stream = batches(1000, 1, Order::default(), 3, move |index, key| {
+    let mut stream = batches(1000, 1, Order::default(), 3, move |index, key, batch| {
         counter.fetch_add(1, Ordering::Relaxed);
-        numbered(index, key)
+        numbered(index, key, batch)
     });
     stream.next().unwrap().unwrap();
     thread::sleep(Duration::from_millis(100));
@@ -157,13 +176,13 @@ fn a_corrupt_file_in_the_middle_is_named() {
             picture.save(dir.path().join(folder).join(format!("p{i}.png"))).unwrap();
         }
     }
-    let set = RgbdFolder::open(dir.path(), DepthFormat::NearBright).unwrap();
+    let set = RgbdFolder::open(dir.path(), DepthFormat::NearBright, None).unwrap();
     let bad = dir.path().join("depth/p3.png");
     let bytes = std::fs::read(&bad).unwrap();
     std::fs::write(&bad, &bytes[..bytes.len() / 2]).unwrap();
 
     let settings = Augment { crop: 0.0, ..Augment::default() };
-    let load = move |index, key| Ok(augment(&set.load(index)?, &settings, key));
+    let load = move |index, key, _| Ok(augment(&set.load(index)?, &settings, key));
     let results: Vec<_> = batches(6, 2, Order::default(), 2, load).collect();
     assert_eq!(results.len(), 3);
     assert!(results[0].is_ok() && results[2].is_ok());

@@ -4,44 +4,45 @@ use crate::config::{Config, SourceConfig};
 use crate::memory::peak_mb;
 use crate::run_folder::RunFolder;
 use crate::trainer::Trainer;
-use anyhow::{Context, Result, ensure};
-use data::{DepthFormat, RgbdFolder};
-use rayon::prelude::*;
+use anyhow::{Result, ensure};
+use data::DepthFormat;
+use data::layout::is_folder;
+use data::survey::{Survey, survey};
 use std::path::Path;
 
 /// Updates that are timed, after one that is not.
 const TIMED: usize = 3;
 
-/// Checks a data set's folder (every file is read), or a configuration (its data, and a few timed updates).
+/// Checks a data set's folder, or a configuration: every picture of its folders, and a few timed updates.
 pub fn check(path: &Path, format: DepthFormat) -> Result<()> {
-    if path.is_dir() { check_folder(path, format) } else { check_config(path) }
+    if is_folder(path) { check_folder(path, format) } else { check_config(path) }
 }
 
 fn check_folder(path: &Path, format: DepthFormat) -> Result<()> {
-    let folder = RgbdFolder::open(path, format)?;
-    let problems: Vec<String> = (0..folder.len())
-        .into_par_iter()
-        .filter_map(|i| match folder.load(i) {
-            Err(error) => Some(error.to_string()),
-            Ok(sample) if sample.mask.iter().all(|&m| m == 0.0) => {
-                Some(format!("{}: the mask is empty", sample.name))
-            }
-            Ok(sample) if sample.depth.iter().all(|&d| d == 0.0) => {
-                Some(format!("{}: no depth", sample.name))
-            }
-            Ok(_) => None,
-        })
-        .collect();
-    problems.iter().for_each(|problem| println!("{problem}"));
-    let result = format!("{}: {} pictures, {} with problems", path.display(), folder.len(), problems.len());
-    ensure!(problems.is_empty(), result);
+    let survey = survey(path, format, None);
+    print(&survey);
+    let result = format!(
+        "{}: {} pictures are fine, {} problems",
+        path.display(),
+        survey.fine.len(),
+        survey.problems.len()
+    );
+    ensure!(survey.problems.is_empty(), result);
     println!("{result}");
     Ok(())
+}
+
+/// Problems, remarks, and what the pictures are.
+fn print(survey: &Survey) {
+    survey.problems.iter().for_each(|problem| println!("{problem}"));
+    survey.remarks().iter().for_each(|remark| println!("remark: {remark}"));
+    println!("{survey}");
 }
 
 fn check_config(path: &Path) -> Result<()> {
     let config = Config::load(path, &[])?;
     config.remark().iter().for_each(|remark| println!("{remark}"));
+    let mut problems = 0;
     for (part, sources) in
         [("train", &config.data.train), ("validation", &config.data.validation), ("test", &config.data.test)]
     {
@@ -50,13 +51,22 @@ fn check_config(path: &Path) -> Result<()> {
                 SourceConfig::Scenes { count, seed, .. } => {
                     println!("{part}: {count} scenes of series {seed}")
                 }
-                SourceConfig::Folder { path, depth, .. } => {
-                    let folder = RgbdFolder::open(path, *depth).context(part)?;
-                    println!("{part}: {} pictures in {}", folder.len(), path.display());
+                SourceConfig::Folder { path, depth, list, .. } => {
+                    let survey = survey(path, *depth, list.as_deref());
+                    let listed =
+                        list.as_ref().map_or(String::new(), |list| format!(" listed in {}", list.display()));
+                    println!("{part}: {} pictures in {}{listed}", survey.fine.len(), path.display());
+                    print(&survey);
+                    problems += survey.problems.len();
                 }
             }
         }
     }
+    ensure!(
+        problems == 0,
+        "{}: {problems} problems with its pictures; mend them, or leave the pictures out with a list",
+        path.display()
+    );
     let scratch = std::env::temp_dir().join(format!("mutualformer-check-{}", std::process::id()));
     let result = estimate(&config, &scratch);
     // The scratch run is ours; whatever happened, it does not stay behind.
@@ -65,12 +75,17 @@ fn check_config(path: &Path) -> Result<()> {
 }
 
 fn estimate(config: &Config, scratch: &Path) -> Result<()> {
-    let mut trainer = Trainer::new(config, RunFolder::create(scratch)?, None)?;
+    // Where batches have several sizes, the largest decides what must be there.
+    let mut config = config.clone();
+    let largest = config.data.train_sizes.iter().copied().max();
+    config.data.train_sizes = largest.into_iter().collect();
+    let mut trainer = Trainer::new(&config, RunFolder::create(scratch)?, None)?;
     let seconds = trainer.time_updates(TIMED)?;
     let updates = trainer.total_steps();
     println!("network: {} parameters", trainer.detector().params.num_learned());
+    let size = largest.map_or(String::new(), |size| format!(" at {size} pixels, the largest size"));
     println!(
-        "time: {updates} updates of {seconds:.2} s each, about {} on this machine (without loading and validation)",
+        "time: {updates} updates of {seconds:.2} s each{size}, about {} on this machine (without loading and validation)",
         duration(updates as f64 * seconds)
     );
     match peak_mb() {

@@ -28,6 +28,9 @@ pub struct Config {
 pub struct DataConfig {
     /// Height and width the network sees.
     pub size: usize,
+    /// Sizes of which every training batch draws one, instead of `size`; none for no variation.
+    #[serde(default)]
+    pub train_sizes: Vec<usize>,
     /// Loading threads.
     pub workers: usize,
     /// Sources to train on.
@@ -62,6 +65,9 @@ pub enum SourceConfig {
         path: PathBuf,
         /// What its depth files hold.
         depth: DepthFormat,
+        /// A list file of the samples to take; without, all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<PathBuf>,
         /// What tables call it; without, the last word of the path that is not merely `train` or `test`.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
@@ -216,12 +222,8 @@ impl Config {
     /// Checks what the types cannot.
     pub fn validate(&self) -> Result<()> {
         self.model.fusion().validate()?;
-        let (drop, size, divisor) = (self.model.attn_drop(), self.data.size, self.model.divisor());
+        let drop = self.model.attn_drop();
         ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");
-        ensure!(
-            size > 0 && size.is_multiple_of(divisor),
-            "data.size = {size} must be divisible by {divisor}"
-        );
         match &self.model {
             SodConfig::Tiny(model) => ensure!(
                 model.widths.iter().all(|&width| width > 0) && model.decoder > 0,
@@ -230,9 +232,11 @@ impl Config {
                 model.decoder
             ),
             SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) => {
-                validate_mutual(model, size)?;
+                validate_mutual(model)?;
             }
         }
+        self.validate_size("data.size", self.data.size)?;
+        self.data.train_sizes.iter().try_for_each(|&size| self.validate_size("data.train_sizes", size))?;
         self.data.augment.check()?;
         let train = &self.train;
         ensure!(train.epochs > 0, "train.epochs must be at least 1");
@@ -262,10 +266,28 @@ impl Config {
         );
         Ok(())
     }
+
+    /// Whether the network can be fed pictures of this side.
+    fn validate_size(&self, name: &str, size: usize) -> Result<()> {
+        let divisor = self.model.divisor();
+        ensure!(size > 0 && size.is_multiple_of(divisor), "{name} = {size} must be divisible by {divisor}");
+        if let SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) = &self.model {
+            for level in &model.levels {
+                ensure!(
+                    level.grid([size, size]).is_some(),
+                    "model.levels: at stride {}, patches of {} do not fit into {} pixels ({name} = {size})",
+                    level.stride,
+                    level.patch,
+                    size / level.stride
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The part of [`Config::validate`] that concerns the large networks.
-fn validate_mutual(model: &MutualConfig, size: usize) -> Result<()> {
+fn validate_mutual(model: &MutualConfig) -> Result<()> {
     let (dim, decoders) = (model.dim, model.decoders);
     ensure!(dim > 0 && decoders > 0, "model.dim = {dim} and model.decoders = {decoders} must be at least 1");
     for (i, level) in model.levels.iter().enumerate() {
@@ -277,11 +299,6 @@ fn validate_mutual(model: &MutualConfig, size: usize) -> Result<()> {
         ensure!(
             patch > 0 && step > 0 && blocks > 0,
             "model.levels: patch, step and blocks must be at least 1, at stride {stride} too"
-        );
-        ensure!(
-            level.grid([size, size]).is_some(),
-            "model.levels: at stride {stride}, patches of {patch} do not fit into {} pixels (data.size = {size})",
-            size / stride
         );
     }
     Ok(())
@@ -340,6 +357,31 @@ mod tests {
         assert!(remark(&["model.attn_drop=0.1", "model.path=fast"]).unwrap().contains("the plain path"));
     }
 
+    #[test]
+    fn a_folder_may_be_given_with_a_list() {
+        let text = Config::built_in("demo").unwrap();
+        let change = r#"data.train=[{folder={path="NJU2K",depth="far-bright",list="2985.txt"}}]"#;
+        let config = Config::parse(text, &[change.to_owned()]).unwrap();
+        let expected = SourceConfig::Folder {
+            path: "NJU2K".into(),
+            depth: DepthFormat::FarBright,
+            list: Some("2985.txt".into()),
+        };
+        assert_eq!(config.data.train, [expected]);
+        assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config);
+    }
+
+    /// Weights carry the configuration they were trained with; older ones know no such settings.
+    #[test]
+    fn configurations_from_before_turns_and_sizes_are_read() {
+        let text = Config::built_in("demo").unwrap();
+        let without =
+            |line: &&str| !["train_sizes", "rotate", "max_angle"].iter().any(|name| line.starts_with(name));
+        let older: String = text.lines().filter(without).map(|line| format!("{line}\n")).collect();
+        assert!(older.len() < text.len());
+        assert_eq!(Config::parse(&older, &[]).unwrap(), Config::parse(text, &[]).unwrap());
+    }
+
     fn assert_named(configuration: &str, change: &str, expected: &str) {
         let text = Config::built_in(configuration).unwrap();
         let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
@@ -352,6 +394,11 @@ mod tests {
             ("train.epochz=3", "epochz"),
             ("model.cda.alpha=1.5", "alpha"),
             ("data.size=50", "divisible by 16"),
+            ("data.train_sizes=[96, 50]", "data.train_sizes = 50 must be divisible by 16"),
+            ("data.train_sizes=[0]", "data.train_sizes = 0"),
+            ("data.augment.rotate=1.5", "rotate = 1.5 is out of range: from 0 to 1"),
+            ("data.augment.max_angle=90.0", "max_angle = 90 is out of range: from 0 to 45"),
+            ("data.test=[{folder={path=\"a\",depth=\"mm\",lists=\"b\"}}]", "lists"),
             ("model.cda.steps=0", "steps"),
             ("model.path=quick", "quick"),
             ("nothing.here=1", "no section"),
@@ -366,6 +413,7 @@ mod tests {
         for (change, expected) in [
             ("data.size=48".to_owned(), "divisible by 32"),
             ("data.size=32".to_owned(), "patches of 8 do not fit into 4 pixels"),
+            ("data.train_sizes=[224, 32]".to_owned(), "do not fit into 4 pixels (data.train_sizes = 32)"),
             ("model.decoders=0".to_owned(), "model.decoders = 0"),
             ("model.widths=[8]".to_owned(), "widths"),
             (level("stride=12,patch=2,step=1,blocks=1"), "strides must be taken from"),

@@ -86,8 +86,8 @@ impl Detector {
         self.net.forward(ctx, &Var::constant(inputs.rgb.clone()), &Var::constant(inputs.depth.clone()))
     }
 
-    /// Saliency in [0, 1] for every sample at its own size `[H, W]`: pictures are resized to the network's size, logits
-    /// back to the picture's, then the sigmoid.
+    /// Saliency in [0, 1] for every sample at the size of its mask `[H, W]`: pictures are resized to the network's size,
+    /// logits to the mask's, then the sigmoid.
     pub fn predict(&self, samples: &[Sample]) -> Result<Vec<Array2<f32>>> {
         let size = self.config.data.size;
         let mut maps = Vec::with_capacity(samples.len());
@@ -107,12 +107,13 @@ impl Detector {
         Ok(maps)
     }
 
-    /// Predicts and scores a whole data set, picture by picture in order.
+    /// Predicts and scores a whole data set, picture by picture in order, each at the size of its mask as it is stored.
     pub fn evaluate(&self, data: &Dataset) -> Result<Vec<(String, ImageScores)>> {
         let mut scores = Vec::with_capacity(data.len());
         let indices: Vec<usize> = (0..data.len()).collect();
         for chunk in indices.chunks(BATCH) {
-            let samples: Vec<Sample> = chunk.iter().map(|&i| data.load(i)).collect::<Result<_, _>>()?;
+            let samples: Vec<Sample> =
+                chunk.iter().map(|&i| data.load_to_score(i)).collect::<Result<_, _>>()?;
             let maps = self.predict(&samples)?;
             for (sample, map) in samples.into_iter().zip(maps) {
                 let (height, width) = map.dim();

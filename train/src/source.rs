@@ -3,7 +3,8 @@
 use crate::config::SourceConfig;
 use anyhow::{Result, bail};
 use autograd::Tensor;
-use autograd::random::Key;
+use autograd::random::{Key, site};
+use data::augment::pick_size;
 use data::scenes::Album;
 use data::{
     Augment, Batch, Batches, DataError, Order, RgbdFolder, Sample, augment, batches, scenes, transform,
@@ -15,7 +16,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Dataset {
     parts: Arc<Vec<Part>>,
-    size: usize,
+    /// Sizes of which a batch draws one; at least one.
+    batch_sizes: Vec<usize>,
 }
 
 enum Part {
@@ -52,11 +54,13 @@ impl Dataset {
                             .collect(),
                     )
                 }
-                SourceConfig::Folder { path, depth, .. } => Part::Folder(RgbdFolder::open(path, *depth)?),
+                SourceConfig::Folder { path, depth, list, .. } => {
+                    Part::Folder(RgbdFolder::open(path, *depth, list.as_deref())?)
+                }
             })
         };
         let parts: Vec<Part> = sources.iter().map(open).collect::<Result<_>>()?;
-        let dataset = Dataset { parts: Arc::new(parts), size };
+        let dataset = Dataset { parts: Arc::new(parts), batch_sizes: vec![size] };
         if dataset.len() == 0 {
             bail!("the data set is empty: no source holds a picture");
         }
@@ -86,24 +90,56 @@ impl Dataset {
         self.parts.iter().map(Part::len).sum()
     }
 
-    /// Sample `index` at its own size.
-    pub fn load(&self, mut index: usize) -> Result<Sample, DataError> {
+    /// The same data, whose batches each draw one of these sizes; unchanged if there are none.
+    pub fn with_batch_sizes(mut self, sizes: &[usize]) -> Dataset {
+        if !sizes.is_empty() {
+            self.batch_sizes = sizes.to_vec();
+        }
+        self
+    }
+
+    /// A number that changes with the files of its folders (names and lengths) and the number of its scenes.
+    pub fn fingerprint(&self) -> String {
+        let inventory = |part: &Part| match part {
+            Part::Scenes(samples) => format!("{} scenes\n", samples.len()),
+            Part::Folder(folder) => folder.inventory(),
+        };
+        let text: String = self.parts.iter().map(inventory).collect();
+        format!("{:016x}", site(&text)) // the hash that is written out and will not change
+    }
+
+    /// Sample `index` at the size of its colour picture.
+    pub fn load(&self, index: usize) -> Result<Sample, DataError> {
+        match self.find(index) {
+            (Part::Scenes(samples), index) => Ok(samples[index].clone()),
+            (Part::Folder(folder), index) => folder.load(index),
+        }
+    }
+
+    /// As [`Dataset::load`], the mask at its own size, at which predictions are scored.
+    pub fn load_to_score(&self, index: usize) -> Result<Sample, DataError> {
+        match self.find(index) {
+            (Part::Scenes(samples), index) => Ok(samples[index].clone()),
+            (Part::Folder(folder), index) => folder.load_to_score(index),
+        }
+    }
+
+    /// The source of a sample, and its index there.
+    fn find(&self, mut index: usize) -> (&Part, usize) {
         for part in self.parts.iter() {
             if index < part.len() {
-                return match part {
-                    Part::Scenes(samples) => Ok(samples[index].clone()),
-                    Part::Folder(folder) => folder.load(index),
-                };
+                return (part, index);
             }
             index -= part.len();
         }
-        panic!("sample {index} past the end of the data set");
+        panic!("a sample past the end of the data set");
     }
 
     /// One pass in batches of network-sized samples, varied at random.
     pub fn batches(&self, batch: usize, order: Order, workers: usize, variations: Augment) -> Batches {
-        let (data, size) = (self.clone(), self.size);
-        batches(self.len(), batch, order, workers, move |index, key: Key| {
+        let data = self.clone();
+        batches(self.len(), batch, order, workers, move |index, key: Key, batch: Key| {
+            let size = pick_size(&data.batch_sizes, batch);
             Ok(transform::resize(&augment(&data.load(index)?, &variations, key), size, size))
         })
     }

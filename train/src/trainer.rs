@@ -74,7 +74,7 @@ impl Trainer {
         let open = |name: &str, sources: &[_]| {
             Dataset::open(sources, config.data.size).with_context(|| format!("data.{name}"))
         };
-        let train = open("train", &config.data.train)?;
+        let train = open("train", &config.data.train)?.with_batch_sizes(&config.data.train_sizes);
         let validation = open("validation", &config.data.validation)?;
         let test = Dataset::open_by_name(&config.data.test, config.data.size).context("data.test")?;
         ensure!(
@@ -132,6 +132,12 @@ impl Trainer {
             step: text("step")?.parse()?,
         };
         trainer.best = text("best")?.parse()?;
+        if state.metadata.get("train_data").is_some_and(|before| *before != trainer.train.fingerprint()) {
+            eprintln!(
+                "warning: the training pictures are not those the run was saved with (other names or file lengths): it \
+                 goes on, but does not end as it would have"
+            );
+        }
         trainer.run.rewind(trainer.at.step)?;
         Ok(trainer)
     }
@@ -341,6 +347,7 @@ impl Trainer {
             ("batch", self.at.batch.to_string()),
             ("step", self.at.step.to_string()),
             ("best", self.best.to_string()),
+            ("train_data", self.train.fingerprint()),
         ] {
             state.metadata.insert(name.to_owned(), value);
         }

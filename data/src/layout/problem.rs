@@ -65,7 +65,45 @@ pub enum Problem {
         /// The other.
         second: PathBuf,
     },
-    /// A picture that cannot be read, or whose size differs from its partner's.
+    /// The list file cannot be read.
+    #[error("cannot read the list {path}: {cause}")]
+    UnreadableList {
+        /// The list file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A list without a line for this data set.
+    #[error(
+        "the list {list} names none of its samples (one stem a line, or FOLDER/stem where the path ends in FOLDER)"
+    )]
+    NothingListed {
+        /// The list file.
+        list: PathBuf,
+    },
+    /// A stem that the list names and no folder has.
+    #[error("{name}: named in line {line} of {list}, but there is no such picture")]
+    OnlyListed {
+        /// The stem.
+        name: String,
+        /// The list file.
+        list: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A stem that the list names twice.
+    #[error("{name}: named twice, in lines {first} and {second} of {list}")]
+    ListedTwice {
+        /// The stem.
+        name: String,
+        /// The list file.
+        list: PathBuf,
+        /// The one line, from 1.
+        first: usize,
+        /// The other line.
+        second: usize,
+    },
+    /// A picture that cannot be read, or that does not show the view of its partner.
     #[error("{0}")]
     Picture(DataError),
 }

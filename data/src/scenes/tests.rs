@@ -116,7 +116,7 @@ fn every_size_shows_the_same_scene() {
 fn the_layout_holds_every_scene() {
     let dir = tempfile::tempdir().unwrap();
     let reported = std::cell::Cell::new(0);
-    write_layout(dir.path(), SEED, 10, 3, 32, &|done| reported.set(done)).unwrap();
+    write_layout(dir.path(), &Arc::default(), SEED, 10, 3, 32, &|done| reported.set(done)).unwrap();
     assert_eq!(reported.get(), 3);
     let list = std::fs::read_to_string(dir.path().join("kinds.csv")).unwrap();
     let drawn: Vec<Scene> = (10..13).map(|index| render(SEED, index, 32)).collect();
@@ -146,11 +146,11 @@ fn the_layout_holds_every_scene() {
 #[test]
 fn bad_requests_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = write_layout(dir.path(), SEED, 0, 1, 16, &|_| ()).unwrap_err();
+    let refused = write_layout(dir.path(), &Arc::default(), SEED, 0, 1, 16, &|_| ()).unwrap_err();
     assert_eq!(refused.to_string(), "a scene has 32 to 512 pixels a side, not 16");
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let refused = write_layout(&file, SEED, 0, 1, 32, &|_| ()).unwrap_err();
+    let refused = write_layout(&file, &Arc::default(), SEED, 0, 1, 32, &|_| ()).unwrap_err();
     assert!(matches!(refused, ExportError::Io { .. }));
 }
 

@@ -71,11 +71,18 @@ fn with_accumulation_that_leaves_a_batch_over() {
     resumes(&["train.accumulate=2"], 4);
 }
 
+const VARIED: [&str; 2] = ["data.train_sizes=[32,48,64]", "data.augment.rotate=0.5"];
+
+#[test]
+fn with_batches_of_several_sizes() {
+    resumes(&[VARIED.as_slice(), &["train.accumulate=2"]].concat(), 4);
+}
+
 #[test]
 fn with_any_number_of_loading_threads() {
     let desk = Desk::new();
     for workers in [0, 1, 3] {
-        let config = tiny(&[&format!("data.workers={workers}")]);
+        let config = tiny(&[VARIED.as_slice(), &[&format!("data.workers={workers}")]].concat());
         let [whole, pieces] = ["whole", "pieces"].map(|name| desk.path(&format!("{name}{workers}")));
         straight(&config, &whole);
         in_pieces(&config, &pieces, |_| ());

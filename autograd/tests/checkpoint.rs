@@ -102,8 +102,8 @@ fn whatever_is_not_a_checkpoint_is_an_error_that_names_the_file() {
     }
     refused(&whole[..whole.len() - 1], "cut short");
     refused(&[&whole[..], b"x"].concat(), "cut short");
-    refused(b"PK\x03\x04 a zip archive, as torch.save writes them", "not a safetensors file");
-    refused(&raw_file("U8", &[2], &[1, 2]), "tensor x has type U8");
+    refused(b"PK\x03\x04 a zip archive of something else", "not a PyTorch file");
+    refused(&raw_file("F8_E5M2", &[2], &[1, 2]), "tensor x has type F8_E5M2");
     refused(&raw_file("F32", &[usize::MAX, 2], &[0; 8]), "not a safetensors file");
     refused(&raw_file("F32", &[0, usize::MAX / 2, 4], &[]), "not a safetensors file");
     let message = TensorFile::read(folder.path().join("absent")).unwrap_err().to_string();

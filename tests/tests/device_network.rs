@@ -7,7 +7,7 @@ use autograd::random::Key;
 use autograd::{Ctx, Params, Tensor, Var};
 use models::{TinyConfig, TinySod};
 use tests::ref_device::RefDevice;
-use train::losses::detection_loss;
+use train::losses::{LossConfig, detection_loss};
 
 const SIZE: usize = 32;
 
@@ -28,7 +28,7 @@ fn train(mut params: Params, net: &TinySod, batch: &[Tensor; 3], steps: u64) -> 
     let losses = (0..steps).map(|step| {
         let ctx = Ctx::train(&params, Key { step, ..Key::default() });
         let [rgb, depth, truth] = batch.each_ref().map(|x| Var::constant(x.clone()));
-        let loss = detection_loss(&net.forward(&ctx, &rgb, &depth), &truth);
+        let loss = detection_loss(&net.forward(&ctx, &rgb, &depth), &truth, &LossConfig::default());
         let grads = loss.backward();
         params.apply(ctx.finish());
         optimizer.step(&mut params, &grads, 1e-2);

@@ -10,7 +10,7 @@ use autograd::{Ctx, Params, Tensor, Var};
 use cda::{CdaConfig, FusionKind, Steps};
 use models::{MutualConfig, SodConfig, SodNetwork, SodOutput, TinyConfig};
 use std::fmt::Write;
-use train::losses::detection_loss;
+use train::losses::{LossConfig, detection_loss};
 
 const BATCH: usize = 2;
 
@@ -87,7 +87,7 @@ fn run(config: &SodConfig, size: usize, steps: usize, (mut optimizer, lr): (Opti
         if step == 0 {
             describe_output(&mut text, &output);
         }
-        let loss = detection_loss(&output, &batch.truth);
+        let loss = detection_loss(&output, &batch.truth, &LossConfig::default());
         writeln!(losses, "  {:.8e}", loss.value().item().unwrap()).unwrap();
         let grads = loss.backward();
         params.apply(ctx.finish());

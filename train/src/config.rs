@@ -1,5 +1,6 @@
 //! The configuration of a run: TOML in, checked before anything starts, written back resolved into the run folder.
 
+use crate::losses::LossConfig;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::{Augment, DepthFormat};
 use models::{LevelConfig, MutualConfig, SodConfig};
@@ -74,6 +75,14 @@ pub struct TrainConfig {
     pub optimizer: OptimizerKind,
     /// Highest learning rate.
     pub lr: f64,
+    /// Factor on the learning rate of the trunks, which start from published weights.
+    #[serde(default = "as_others")]
+    pub trunk_lr: f64,
+    /// Published weights of the trunk for both modalities, safetensors or PyTorch's; without, trunks start at random.
+    pub trunk_weights: Option<PathBuf>,
+    /// Patterns of parameters that keep their values; `*` stands for any run of characters.
+    #[serde(default)]
+    pub frozen: Vec<String>,
     /// Course of the learning rate after the warm-up.
     pub schedule: ScheduleKind,
     /// Share of all updates in which the learning rate rises linearly.
@@ -88,6 +97,14 @@ pub struct TrainConfig {
     pub ema: f64,
     /// Recompute activations instead of keeping them.
     pub checkpointing: bool,
+    /// What is made small.
+    #[serde(default)]
+    pub loss: LossConfig,
+}
+
+/// The factor of trunks that learn like the rest of the network.
+fn as_others() -> f64 {
+    1.0
 }
 
 /// Update rules.
@@ -205,6 +222,16 @@ impl Config {
         ensure!(train.batch > 1, "train.batch must be at least 2: batch norm needs a variance");
         ensure!(train.accumulate > 0, "train.accumulate must be at least 1");
         ensure!(train.lr > 0.0 && train.lr.is_finite(), "train.lr = {} must be positive", train.lr);
+        ensure!(
+            train.trunk_lr >= 0.0 && train.trunk_lr.is_finite(),
+            "train.trunk_lr = {} cannot be negative",
+            train.trunk_lr
+        );
+        ensure!(
+            train.trunk_weights.is_none() || !matches!(self.model, SodConfig::Tiny(_)),
+            "train.trunk_weights: the network \"tiny\" has no trunks"
+        );
+        train.loss.validate()?;
         ensure!((0.0..=1.0).contains(&train.warmup), "train.warmup = {} must lie in [0, 1]", train.warmup);
         ensure!((0.0..1.0).contains(&train.ema), "train.ema = {} must lie in [0, 1)", train.ema);
         ensure!(

@@ -21,6 +21,9 @@ use std::time::Instant;
 /// Version of `last.state.safetensors`; raised when its meaning changes.
 const STATE_FORMAT: &str = "1";
 
+/// What the names of the trunks' parameters have in common.
+const TRUNKS: &str = "*.trunk.*";
+
 /// How a run ended.
 pub enum Outcome {
     /// All updates done; the detector holds the best weights by validation.
@@ -56,7 +59,11 @@ pub struct Trainer {
 impl Trainer {
     /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
     pub fn new(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
-        let trainer = Trainer::prepare(config, run, max_steps)?;
+        let mut trainer = Trainer::prepare(config, run, max_steps)?;
+        if let Some(path) = &config.train.trunk_weights {
+            trainer.detector.load_trunks(path).context("train.trunk_weights")?;
+            trainer.ema = ema(&config.train, &trainer.detector.params);
+        }
         trainer.run.start(&config.to_toml())?;
         Ok(trainer)
     }
@@ -77,8 +84,8 @@ impl Trainer {
             config.train.batch
         );
         let detector = Detector::new(config)?;
-        let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
-        let optimizer = optimizer(&config.train, &detector.params);
+        let ema = ema(&config.train, &detector.params);
+        let optimizer = optimizer(&config.train, &detector.params)?;
         let at = Position::default();
         Ok(Trainer {
             run,
@@ -247,8 +254,11 @@ impl Trainer {
         Ok(Outcome::Finished(Box::new(best), summary))
     }
 
-    /// One update from a group of batches; returns the mean loss before it and the norm of its gradient.
+    /// One update from a group of batches; returns the mean loss before it and the norm of its gradient. If one of them is
+    /// no number, weights and running statistics stay as they were, are saved, and the error names the pictures.
     fn update(&mut self, group: &[Batch], lr: f64) -> Result<(f64, f64)> {
+        // Shares its memory with the weights, and is gone before these change: it costs nothing.
+        let (params, at) = (self.detector.params.clone(), self.at);
         let mut sum: Option<Grads> = None;
         let mut loss = 0.0;
         for batch in group {
@@ -270,14 +280,20 @@ impl Trainer {
         let limit = self.detector.config.train.clip_norm;
         let norm = grads.clip_norm(if limit > 0.0 { limit } else { f64::INFINITY })?;
         if !loss.is_finite() || !norm.is_finite() {
-            let culprit = grads.first_non_finite(&self.detector.params)?;
+            let culprit = grads.first_non_finite(&params)?;
+            (self.detector.params, self.at) = (params, at);
+            self.save_state()?;
+            let pictures: Vec<&str> =
+                group.iter().flat_map(|batch| &batch.names).map(String::as_str).collect();
             bail!(
-                "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}). What was \
-                 saved before is intact; train again with a lower train.lr or a smaller train.clip_norm",
-                self.at.step,
-                culprit.unwrap_or("none".to_owned())
+                "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}; pictures: {}). \
+                 The weights before it are saved; train again with a lower train.lr or a smaller train.clip_norm",
+                at.step + 1,
+                culprit.unwrap_or("none".to_owned()),
+                pictures.join(", ")
             );
         }
+        drop(params);
         self.optimizer.step(&mut self.detector.params, &grads, lr);
         if let Some(ema) = &mut self.ema {
             ema.update(&self.detector.params);
@@ -290,7 +306,7 @@ impl Trainer {
         let inputs = Inputs::of(batch);
         let ctx = Ctx::train(&self.detector.params, key);
         let output = self.detector.forward(&ctx, &inputs);
-        let loss = detection_loss(&output, &Var::constant(inputs.mask));
+        let loss = detection_loss(&output, &Var::constant(inputs.mask), &self.detector.config.train.loss);
         let grads = loss.backward();
         self.detector.params.apply(ctx.finish());
         Ok((f64::from(loss.value().item()?), grads))
@@ -355,15 +371,33 @@ impl Trainer {
     }
 }
 
-/// The update rule of a configuration; weight decay on matrices and kernels only.
-pub(crate) fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
+/// The averaged weights, where the configuration asks for them.
+fn ema(config: &TrainConfig, params: &Params) -> Option<Ema> {
+    (config.ema > 0.0).then(|| Ema::new(params, config.ema))
+}
+
+/// The update rule of a configuration; weight decay on matrices and kernels only, another learning rate for the trunks.
+pub(crate) fn optimizer(config: &TrainConfig, params: &Params) -> Result<Optimizer> {
     let (betas, decay) = ([0.9, 0.999], config.weight_decay);
     let rule = match config.optimizer {
         OptimizerKind::AdamW => Optimizer::adamw(betas, 1e-8, decay),
         OptimizerKind::Adam => Optimizer::adam(betas, 1e-8, decay),
         OptimizerKind::Sgd => Optimizer::sgd(config.momentum, config.momentum > 0.0, decay),
     };
-    rule.with_groups(Group::new(["*"], 1.0, decay).without_decay_on_vectors(params))
+    let names = |pattern: &str| {
+        let group = Group::new([pattern], 1.0, 0.0);
+        params.ids().map(|id| params.name(id)).filter(|name| group.contains(name)).count()
+    };
+    if let Some(pattern) = config.frozen.iter().find(|pattern| names(pattern) == 0) {
+        bail!("train.frozen: no parameter is called {pattern:?}");
+    }
+    let frozen = Group::new(config.frozen.clone(), 0.0, 0.0);
+    let mut groups = vec![frozen];
+    if names(TRUNKS) > 0 {
+        groups.extend(Group::new([TRUNKS], config.trunk_lr, decay).without_decay_on_vectors(params));
+    }
+    groups.extend(Group::new(["*"], 1.0, decay).without_decay_on_vectors(params));
+    Ok(rule.with_groups(groups))
 }
 
 /// The factor on the learning rate as a function of the updates done, of which there are `total`.

@@ -23,7 +23,7 @@ fn one_pass(checkpointing: bool) -> Pass {
     let inputs = Inputs::of(&batch);
     let ctx = Ctx::train(&detector.params, Key { seed: 5, epoch: 1, step: 2 });
     let output = detector.forward(&ctx, &inputs);
-    let grads = detection_loss(&output, &Var::constant(inputs.mask)).backward();
+    let grads = detection_loss(&output, &Var::constant(inputs.mask), &config.train.loss).backward();
     let ids = detector.params.ids();
     let gradients =
         ids.filter_map(|id| Some((detector.params.name(id).to_owned(), grads.param(id)?.clone()))).collect();

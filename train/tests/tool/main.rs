@@ -19,3 +19,4 @@ mod run_files;
 mod same_bits;
 mod score;
 mod stop;
+mod trunks;

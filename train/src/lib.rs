@@ -17,6 +17,7 @@ pub mod replay;
 pub mod report;
 pub mod run_folder;
 pub mod score;
+pub mod shrink;
 pub mod source;
 pub mod summary;
 pub mod trainer;

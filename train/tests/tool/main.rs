@@ -19,4 +19,5 @@ mod run_files;
 mod same_bits;
 mod score;
 mod stop;
+mod tensor_files;
 mod trunks;

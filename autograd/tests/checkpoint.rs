@@ -225,17 +225,19 @@ fn halves_are_written_rounded_and_everything_else_as_it_is() {
     // Exact; 1/3 as nearest half; half-way between two halves, to the even one; beyond the smallest.
     let values = [1.5, 1.0 / 3.0, 2049.0, 2051.0, 1e-9, f32::INFINITY];
     file.push("a", HostTensor::F32(Tensor::from_vec(values.to_vec(), &[2, 3])));
-    file.push("odd", HostTensor::F32(Tensor::full(&[3], 0.5)));
+    file.push("odd", HostTensor::F32(Tensor::full(&[3, 1], 0.5)));
+    file.push("vector", HostTensor::F32(Tensor::from_vec(vec![1.0 / 3.0, 1e-9, 1e9], &[3])));
     file.push("b", HostTensor::F64(Tensor::from_vec(vec![1.0 / 3.0, 1e300], &[2])));
     file.push("count", HostTensor::count(70_000));
     file.write(&whole).unwrap();
     file.write_half(&half).unwrap();
     let read = TensorFile::read(&half).unwrap();
     assert_eq!(read.metadata, text());
-    let stored = ["a", "odd", "b", "count"].map(|name| read.stored_dtype(name).unwrap());
-    assert_eq!(stored, ["F16", "F16", "F64", "I64"]);
+    let stored = ["a", "odd", "vector", "b", "count"].map(|name| read.stored_dtype(name).unwrap());
+    assert_eq!(stored, ["F16", "F16", "F32", "F64", "I64"]);
     let expected = [1.5, 0.333_251_95, 2048.0, 2052.0, 0.0, f32::INFINITY];
     assert_eq!(read.get("a").unwrap().to::<f32>().as_slice(), expected);
+    assert_eq!(read.get("vector").unwrap().to::<f32>().as_slice(), [1.0 / 3.0, 1e-9, 1e9]);
     assert_eq!(read.get("b").unwrap().to::<f64>().as_slice(), [1.0 / 3.0, 1e300]);
     assert_eq!(read.get("count").unwrap().to::<f64>().as_slice(), [70_000.0]);
     let size = |path| fs::metadata(path).unwrap().len();
@@ -247,14 +249,14 @@ fn what_16_bits_cannot_hold_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("half");
     let mut file = TensorFile::new();
-    file.push("fits", HostTensor::F32(Tensor::from_vec(vec![65_519.0, f32::NAN], &[2])));
+    file.push("fits", HostTensor::F32(Tensor::from_vec(vec![65_519.0, f32::NAN], &[2, 1])));
     file.write_half(&path).unwrap();
     let read = TensorFile::read(&path).unwrap().get("fits").unwrap().to::<f32>();
     assert!(read.as_slice()[0] == 65_504.0 && read.as_slice()[1].is_nan());
     let before = fs::read(&path).unwrap();
-    file.push("bn.running_var", HostTensor::F32(Tensor::from_vec(vec![1.0, -65_520.0], &[2])));
+    file.push("fc.weight", HostTensor::F32(Tensor::from_vec(vec![1.0, -65_520.0], &[1, 2])));
     let message = file.write_half(&path).unwrap_err().to_string();
-    assert_eq!(message, "tensor bn.running_var holds -6.552e4; the largest 16-bit float is 65504");
+    assert_eq!(message, "tensor fc.weight holds -6.552e4; the largest 16-bit float is 65504");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

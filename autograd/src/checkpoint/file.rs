@@ -54,11 +54,16 @@ impl TensorFile {
     /// As [`TensorFile::write`], with 32-bit floats rounded to the nearest of 16 bits (of two equally near ones to the
     /// even one): half the size, three significant digits. A number above 65504, which would become infinite, is an
     /// error, and then nothing is written. PyTorch equivalent: `x.half()` for every `x`, before saving.
+    ///
+    /// Only matrices and kernels are rounded. Vectors are a fiftieth of a network but make half of the error: running
+    /// variances of batch norms may lie where 16 bits end (on MobileNetV2's last map, 0.9 % with them, 0.45 % without).
     pub fn write_half(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         for (name, tensor) in &self.tensors {
-            let HostTensor::F32(tensor) = tensor else { continue };
             let overflows = |x: f32| x.is_finite() && half::widen(half::narrow(x)).is_infinite();
-            if let Some(&value) = tensor.as_slice().iter().find(|&&x| overflows(x)) {
+            if let HostTensor::F32(tensor) = tensor
+                && tensor.shape().len() >= 2
+                && let Some(&value) = tensor.as_slice().iter().find(|&&x| overflows(x))
+            {
                 return Err(CheckpointError::Overflow { name: name.clone(), value });
             }
         }

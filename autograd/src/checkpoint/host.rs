@@ -57,26 +57,26 @@ impl HostTensor {
 
     /// The type its numbers are written in.
     pub(super) fn dtype(&self, floats: Floats) -> FileDtype {
-        match (self, floats) {
-            (HostTensor::F32(_), Floats::Half) => FileDtype::F16,
-            (HostTensor::F32(_), Floats::Own) => FileDtype::F32,
-            (HostTensor::F64(_), _) => FileDtype::F64,
-            (HostTensor::I64(_), _) => FileDtype::I64,
+        match self {
+            HostTensor::F32(tensor) if floats == Floats::Half && tensor.shape().len() >= 2 => FileDtype::F16,
+            HostTensor::F32(_) => FileDtype::F32,
+            HostTensor::F64(_) => FileDtype::F64,
+            HostTensor::I64(_) => FileDtype::I64,
         }
     }
 
     pub(super) fn write(&self, floats: Floats, out: &mut impl Write) -> io::Result<()> {
-        match (self, floats) {
-            (HostTensor::F32(tensor), Floats::Half) => {
+        match self {
+            HostTensor::F32(tensor) if self.dtype(floats) == FileDtype::F16 => {
                 tensor.as_slice().iter().try_for_each(|&x| out.write_all(&half::narrow(x).to_le_bytes()))
             }
-            (HostTensor::F32(tensor), Floats::Own) => {
+            HostTensor::F32(tensor) => {
                 tensor.as_slice().iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))
             }
-            (HostTensor::F64(tensor), _) => {
+            HostTensor::F64(tensor) => {
                 tensor.as_slice().iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))
             }
-            (HostTensor::I64(integers), _) => {
+            HostTensor::I64(integers) => {
                 integers.values().iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))
             }
         }
@@ -88,7 +88,7 @@ impl HostTensor {
 pub(super) enum Floats {
     /// As they are.
     Own,
-    /// In 16 bits.
+    /// In 16 bits, if they have two axes or more.
     Half,
 }
 

@@ -102,8 +102,8 @@ fn whatever_is_not_a_checkpoint_is_an_error_that_names_the_file() {
     }
     refused(&whole[..whole.len() - 1], "cut short");
     refused(&[&whole[..], b"x"].concat(), "cut short");
-    refused(b"PK\x03\x04 a zip archive, as torch.save writes them", "not a safetensors file");
-    refused(&raw_file("U8", &[2], &[1, 2]), "tensor x has type U8");
+    refused(b"PK\x03\x04 a zip archive of something else", "not a PyTorch file");
+    refused(&raw_file("F8_E5M2", &[2], &[1, 2]), "tensor x has type F8_E5M2");
     refused(&raw_file("F32", &[usize::MAX, 2], &[0; 8]), "not a safetensors file");
     refused(&raw_file("F32", &[0, usize::MAX / 2, 4], &[]), "not a safetensors file");
     let message = TensorFile::read(folder.path().join("absent")).unwrap_err().to_string();
@@ -171,4 +171,109 @@ fn lenient_loading_takes_what_fits() {
     let values = |p: &Params<f32>, name: &str| p.get(p.find(name).unwrap()).as_slice().to_vec();
     assert_eq!(values(&own, "fc.weight"), values(&other, "fc.weight"));
     assert_eq!(values(&own, "fc.bias"), values(&model::<f32>(2, 2), "fc.bias"));
+}
+
+#[test]
+fn a_part_of_a_model_is_loaded_from_a_file_of_its_own() {
+    // "fc" and "bn" twice in one model; the file knows one of them, under its own names, and has a head besides.
+    let build = |scope: &mut autograd::Scope<f32>| {
+        for part in ["left", "right"] {
+            let mut scope = scope.sub(part);
+            Linear::new(&mut scope.sub("fc"), 3, 2, true);
+            BatchNorm1d::new(&mut scope.sub("bn"), 4);
+        }
+    };
+    let fresh = Params::<f32>::build(1, build).0;
+    let mut file = TensorFile::new();
+    model::<f32>(7, 2).export("", &mut file).unwrap();
+    file.push("head.weight", HostTensor::F32(Tensor::zeros(&[9, 2])));
+    let values = |p: &Params<f32>, name: &str| p.get(p.find(name).unwrap()).as_slice().to_vec();
+
+    let mut own = fresh.clone();
+    let report = own.import_part("left.", &file, &["head."]).unwrap();
+    assert_eq!(report.unexpected, ["head.weight"]);
+    assert!(report.missing.is_empty() && report.misshaped.is_empty());
+    assert_eq!(values(&own, "left.fc.weight"), values(&model::<f32>(7, 2), "fc.weight"));
+    assert_eq!(values(&own, "right.fc.weight"), values(&fresh, "right.fc.weight"));
+
+    // Old files count no batches.
+    file.tensors.retain(|(name, _)| name != "bn.num_batches_tracked");
+    let report = own.import_part("right.", &file, &["head."]).unwrap();
+    assert_eq!(report.missing, ["bn.num_batches_tracked"]);
+    assert_eq!(values(&own, "right.fc.weight"), values(&model::<f32>(7, 2), "fc.weight"));
+
+    file.tensors.retain(|(name, _)| name != "bn.bias");
+    file.push("fc2.weight", HostTensor::F32(Tensor::zeros(&[1])));
+    file.tensors[0].1 = HostTensor::F32(Tensor::zeros(&[5, 3]));
+    let mut own = fresh.clone();
+    let message = own.import_part("left.", &file, &["head."]).unwrap_err().to_string();
+    for words in
+        ["missing in the file: bn.bias", "not expected: fc2.weight", "should have shape [2, 3], not [5, 3]"]
+    {
+        assert!(message.contains(words), "{words:?} is not in {message:?}");
+    }
+    assert!(!message.contains("head") && !message.contains("num_batches"), "{message}");
+    assert_same(&own, &fresh);
+}
+
+#[test]
+fn halves_are_written_rounded_and_everything_else_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, half) = (folder.path().join("whole"), folder.path().join("half"));
+    let mut file = TensorFile::new();
+    file.metadata = text();
+    // Exact; 1/3 as nearest half; half-way between two halves, to the even one; beyond the smallest.
+    let values = [1.5, 1.0 / 3.0, 2049.0, 2051.0, 1e-9, f32::INFINITY];
+    file.push("a", HostTensor::F32(Tensor::from_vec(values.to_vec(), &[2, 3])));
+    file.push("odd", HostTensor::F32(Tensor::full(&[3, 1], 0.5)));
+    file.push("vector", HostTensor::F32(Tensor::from_vec(vec![1.0 / 3.0, 1e-9, 1e9], &[3])));
+    file.push("b", HostTensor::F64(Tensor::from_vec(vec![1.0 / 3.0, 1e300], &[2])));
+    file.push("count", HostTensor::count(70_000));
+    file.write(&whole).unwrap();
+    file.write_half(&half).unwrap();
+    let read = TensorFile::read(&half).unwrap();
+    assert_eq!(read.metadata, text());
+    let stored = ["a", "odd", "vector", "b", "count"].map(|name| read.stored_dtype(name).unwrap());
+    assert_eq!(stored, ["F16", "F16", "F32", "F64", "I64"]);
+    let expected = [1.5, 0.333_251_95, 2048.0, 2052.0, 0.0, f32::INFINITY];
+    assert_eq!(read.get("a").unwrap().to::<f32>().as_slice(), expected);
+    assert_eq!(read.get("vector").unwrap().to::<f32>().as_slice(), [1.0 / 3.0, 1e-9, 1e9]);
+    assert_eq!(read.get("b").unwrap().to::<f64>().as_slice(), [1.0 / 3.0, 1e300]);
+    assert_eq!(read.get("count").unwrap().to::<f64>().as_slice(), [70_000.0]);
+    let size = |path| fs::metadata(path).unwrap().len();
+    assert_eq!(size(&whole) - size(&half), 2 * 9, "the header is as long, 9 numbers take 2 bytes less each");
+}
+
+#[test]
+fn what_16_bits_cannot_hold_is_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half");
+    let mut file = TensorFile::new();
+    file.push("fits", HostTensor::F32(Tensor::from_vec(vec![65_519.0, f32::NAN], &[2, 1])));
+    file.write_half(&path).unwrap();
+    let read = TensorFile::read(&path).unwrap().get("fits").unwrap().to::<f32>();
+    assert!(read.as_slice()[0] == 65_504.0 && read.as_slice()[1].is_nan());
+    let before = fs::read(&path).unwrap();
+    file.push("fc.weight", HostTensor::F32(Tensor::from_vec(vec![1.0, -65_520.0], &[1, 2])));
+    let message = file.write_half(&path).unwrap_err().to_string();
+    assert_eq!(message, "tensor fc.weight holds -6.552e4; the largest 16-bit float is 65504");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn integers_and_truth_values_are_widened() {
+    for (dtype, bytes, expected) in [
+        ("BOOL", vec![0, 1], [0, 1]),
+        ("U8", vec![255, 1], [255, 1]),
+        ("I8", vec![255, 1], [-1, 1]),
+        ("U16", vec![255, 255, 1, 0], [65_535, 1]),
+        ("I16", vec![255, 255, 1, 0], [-1, 1]),
+        ("U32", vec![255, 255, 255, 255, 1, 0, 0, 0], [4_294_967_295, 1]),
+        ("I32", vec![255, 255, 255, 255, 1, 0, 0, 0], [-1, 1]),
+    ] {
+        let file = TensorFile::parse(&raw_file(dtype, &[2], &bytes), "it".as_ref()).unwrap();
+        let Some(HostTensor::I64(integers)) = file.get("x") else { panic!("{dtype}: not integers") };
+        assert_eq!((integers.values(), integers.shape()), (&expected[..], &[2][..]), "{dtype}");
+        assert_eq!(file.stored_dtype("x").unwrap(), dtype);
+    }
 }

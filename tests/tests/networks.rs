@@ -2,7 +2,7 @@
 //! The same names, and with the same weights the same outputs, running statistics and gradients.
 //! `fixtures/networks/make.py` recorded the other side.
 
-use autograd::checkpoint::TensorFile;
+use autograd::checkpoint::{HostTensor, TensorFile};
 use autograd::random::Key;
 use autograd::{Ctx, ParamId, ParamKind, Params, Real, Scope, Tensor, Var};
 use models::trunk::{ResNet50, ResNetOptions, Trunk, TrunkKind};
@@ -143,6 +143,60 @@ fn resnet50_is_torchvisions() {
 fn mobilenet_v2_is_torchvisions() {
     // 2,223,872 in all of `features`, 412,160 of them in the last layer, which is left out.
     trunk_parity(TrunkKind::MobileNetV2, "mobilenet_v2", 2_223_872 - 412_160);
+}
+
+#[test]
+#[ignore = "needs the file that data/fetch_weights.sh fetches"]
+fn published_mobilenet_v2_sees_what_torchvisions_sees() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../weights/mobilenet_v2-b0353104.pth");
+    let file = TensorFile::read(path).unwrap();
+    let (mut params, trunk) = build(TrunkKind::MobileNetV2, false);
+    let report = TrunkKind::MobileNetV2.load(&mut params, "", &file).unwrap();
+    assert_eq!(report.unexpected.len(), 6 + 2, "convolution and norm of layer 18, and the classifier");
+    assert!(report.missing.is_empty(), "{report}");
+
+    let recorded = Recorded::read("imagenet_mobilenet_v2");
+    let size = [64, 96];
+    recorded.compare_outputs("eval", &trunk.forward(&Ctx::eval(&params), &pictures(3, size), false), 1e-12);
+    let ctx = Ctx::eval(&params.cast::<f32>());
+    recorded.compare_outputs("eval", &trunk.forward(&ctx, &pictures(3, size), false), 1e-4);
+}
+
+#[test]
+fn trunks_take_their_own_networks_weights_with_a_classifier_and_no_others() {
+    let (source, _) = build(TrunkKind::MobileNetV2, false);
+    let source = with_formula_weights(source);
+    let mut file = TensorFile::new();
+    source.export("", &mut file).unwrap();
+    for name in ["features.18.0.weight", "classifier.1.bias"] {
+        file.push(name, HostTensor::F32(Tensor::zeros(&[10])));
+    }
+    let (mut params, _) = Params::<f64>::build(1, |scope| {
+        ["rgb", "depth"]
+            .map(|name| Trunk::new(&mut scope.sub(name).sub("trunk"), TrunkKind::MobileNetV2, false))
+    });
+    let before = params.clone();
+    let report = TrunkKind::MobileNetV2.load(&mut params, "depth.trunk.", &file).unwrap();
+    assert_eq!(report.unexpected, ["features.18.0.weight", "classifier.1.bias"]);
+    let values =
+        |params: &Params<f64>, name: &str| params.get(params.find(name).unwrap()).as_slice().to_vec();
+    for id in source.ids() {
+        let name = source.name(id);
+        assert_eq!(values(&params, &format!("depth.trunk.{name}")), source.get(id).as_slice(), "{name}");
+        let other = format!("rgb.trunk.{name}");
+        assert_eq!(values(&params, &other), values(&before, &other), "{other}");
+    }
+
+    let refused = |kind: TrunkKind, file: &TensorFile, words: &str| {
+        let message = kind.load(&mut params.clone(), "rgb.trunk.", file).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    refused(TrunkKind::ResNet50, &file, "not expected: features.18.0.weight");
+    let mut deeper = file.clone();
+    deeper.push("features.19.0.weight", HostTensor::F32(Tensor::zeros(&[1])));
+    refused(TrunkKind::MobileNetV2, &deeper, "not expected: features.19.0.weight");
+    file.tensors.retain(|(name, _)| name != "features.0.1.running_mean");
+    refused(TrunkKind::MobileNetV2, &file, "missing in the file: features.0.1.running_mean");
 }
 
 /// The last pass first, as the script has them.

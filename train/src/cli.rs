@@ -5,7 +5,7 @@ use crate::config::{BUILT_IN, Config};
 use crate::detector::Detector;
 use crate::run_folder::RunFolder;
 use crate::trainer::{Outcome, Trainer};
-use crate::{check, demo, inspect, predict, replay, score};
+use crate::{check, demo, inspect, predict, replay, score, shrink};
 use anyhow::{Context, Result, bail};
 use autograd::Dtype;
 use autograd::checkpoint::TensorFile;
@@ -66,10 +66,18 @@ enum Command {
         #[command(subcommand)]
         task: ScoreTask,
     },
-    /// List the tensors of a safetensors file
+    /// List the tensors of a safetensors or PyTorch file
     Inspect {
-        /// The file
+        /// The file: safetensors, or a state dict that torch.save wrote (.pth, .pt)
         file: PathBuf,
+    },
+    /// Write weights with 16-bit floats: half the size, three significant digits
+    Shrink {
+        /// A run's folder, or a safetensors or PyTorch file
+        path: PathBuf,
+        /// The safetensors file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Write procedural scenes as files in the public layout
     Synth(SynthArgs),
@@ -262,6 +270,11 @@ pub fn main() -> Result<()> {
         Command::Predict(args) => predict_files(&args),
         Command::Score { task } => score_files(task),
         Command::Inspect { file } => inspect::inspect(&file),
+        Command::Shrink { path, out } => {
+            let (before, after) = shrink::shrink(&path, &out)?;
+            println!("{}: {after} bytes, {before} before", out.display());
+            Ok(())
+        }
         Command::Synth(args) => synth(&args),
         Command::ImportDepth { input, out, format } => {
             let stats = data::import::import_depth(&input, format, &out)?;

@@ -1,11 +1,11 @@
-//! What is in a safetensors file.
+//! What is in a file of tensors: safetensors, or a state dict of `torch.save`.
 
 use anyhow::Result;
-use autograd::checkpoint::{HostTensor, TensorFile};
+use autograd::TensorFile;
 use std::io::Write;
 use std::path::Path;
 
-/// Prints metadata, and name, type, shape and statistics of every tensor.
+/// Prints metadata, and name, type in the file, shape and statistics of every tensor.
 pub fn inspect(path: &Path) -> Result<()> {
     let file = TensorFile::read(path)?;
     // Not println!, which panics when the reader (`| head`) has seen enough.
@@ -21,25 +21,60 @@ pub fn inspect(path: &Path) -> Result<()> {
     )?;
     let mut total = 0;
     for (name, tensor) in &file.tensors {
-        let (dtype, values): (&str, Vec<f64>) = match tensor {
-            HostTensor::F32(t) => ("f32", t.as_slice().iter().map(|&x| f64::from(x)).collect()),
-            HostTensor::F64(t) => ("f64", t.as_slice().to_vec()),
-            HostTensor::I64(t) => ("i64", t.values().iter().map(|&x| x as f64).collect()),
-        };
-        let n = values.len().max(1) as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let std = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
-        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let dtype = file.stored_dtype(name).expect("every tensor was in the file").to_lowercase();
         let shape = format!("{:?}", tensor.shape());
-        writeln!(
-            out,
-            "{name:<48} {dtype:<4} {shape:<18} {mean:>11.4e} {std:>11.4e} {min:>11.4e} {max:>11.4e}"
-        )?;
-        total += values.len();
+        let values = tensor.to::<f64>();
+        let statistics = Statistics::of(values.as_slice());
+        writeln!(out, "{name:<48} {dtype:<4} {shape:<18} {statistics}")?;
+        total += values.numel();
     }
     writeln!(out, "{total} values")?;
     Ok(())
+}
+
+/// Of the finite values; how many are not is counted.
+struct Statistics {
+    mean: f64,
+    std: f64,
+    min: f64,
+    max: f64,
+    finite: usize,
+    nan: usize,
+    infinite: usize,
+}
+
+impl Statistics {
+    fn of(values: &[f64]) -> Statistics {
+        let finite = || values.iter().copied().filter(|x| x.is_finite());
+        let count = finite().count();
+        let mean = finite().sum::<f64>() / count as f64;
+        Statistics {
+            mean,
+            std: (finite().map(|x| (x - mean).powi(2)).sum::<f64>() / count as f64).sqrt(),
+            min: finite().fold(f64::INFINITY, f64::min),
+            max: finite().fold(f64::NEG_INFINITY, f64::max),
+            finite: count,
+            nan: values.iter().filter(|x| x.is_nan()).count(),
+            infinite: values.iter().filter(|x| x.is_infinite()).count(),
+        }
+    }
+}
+
+impl std::fmt::Display for Statistics {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Statistics { mean, std, min, max, .. } = self;
+        if self.finite > 0 {
+            write!(f, "{mean:>11.4e} {std:>11.4e} {min:>11.4e} {max:>11.4e}")?;
+        } else {
+            write!(f, "{0:>11} {0:>11} {0:>11} {0:>11}", "-")?;
+        }
+        for (count, what) in [(self.nan, "NaN"), (self.infinite, "infinite")] {
+            if count > 0 {
+                write!(f, "  {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn indented(text: &str) -> String {

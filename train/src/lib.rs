@@ -19,6 +19,7 @@ pub mod report;
 pub mod run_folder;
 pub mod score;
 pub mod sets_table;
+pub mod shrink;
 pub mod source;
 pub mod summary;
 pub mod trainer;

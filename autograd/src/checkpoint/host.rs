@@ -1,5 +1,6 @@
 //! One tensor of a checkpoint, and its bytes.
 
+use super::half;
 use crate::device::DeviceError;
 use crate::plain::Indices;
 use crate::real::{Dtype, Real};
@@ -10,11 +11,11 @@ use std::io::{self, Write};
 /// A tensor in host memory of one of the types a checkpoint holds.
 #[derive(Clone, Debug)]
 pub enum HostTensor {
-    /// 32-bit floats.
+    /// 32-bit floats. 16-bit floats of a file are widened.
     F32(Tensor<f32>),
     /// 64-bit floats.
     F64(Tensor<f64>),
-    /// 64-bit integers: counters.
+    /// 64-bit integers: counters. Narrower integers and truth values of a file are widened.
     I64(Indices),
 }
 
@@ -54,17 +55,21 @@ impl HostTensor {
         }
     }
 
-    /// The format's name of the type and the bytes of one element.
-    pub(super) fn dtype(&self) -> (&'static str, usize) {
+    /// The type its numbers are written in.
+    pub(super) fn dtype(&self, floats: Floats) -> FileDtype {
         match self {
-            HostTensor::F32(_) => ("F32", 4),
-            HostTensor::F64(_) => ("F64", 8),
-            HostTensor::I64(_) => ("I64", 8),
+            HostTensor::F32(tensor) if floats == Floats::Half && tensor.shape().len() >= 2 => FileDtype::F16,
+            HostTensor::F32(_) => FileDtype::F32,
+            HostTensor::F64(_) => FileDtype::F64,
+            HostTensor::I64(_) => FileDtype::I64,
         }
     }
 
-    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, floats: Floats, out: &mut impl Write) -> io::Result<()> {
         match self {
+            HostTensor::F32(tensor) if self.dtype(floats) == FileDtype::F16 => {
+                tensor.as_slice().iter().try_for_each(|&x| out.write_all(&half::narrow(x).to_le_bytes()))
+            }
             HostTensor::F32(tensor) => {
                 tensor.as_slice().iter().try_for_each(|x| out.write_all(&x.to_le_bytes()))
             }
@@ -78,31 +83,38 @@ impl HostTensor {
     }
 }
 
+/// How `f32` tensors are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Floats {
+    /// As they are.
+    Own,
+    /// In 16 bits, if they have two axes or more.
+    Half,
+}
+
 /// Little-endian bytes as a tensor, or `None` for a type without a counterpart here.
 pub(super) fn decode(dtype: FileDtype, bytes: &[u8], shape: &[usize]) -> Option<HostTensor> {
-    use FileDtype::{BF16, F16, F32, F64, I64};
+    use FileDtype::{BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32};
     let singles = |values: Vec<f32>| HostTensor::F32(Tensor::from_vec(values, shape));
+    let integers = |values: Vec<i64>| HostTensor::I64(Indices::new(values, shape));
     Some(match dtype {
         F64 => HostTensor::F64(Tensor::from_vec(words(bytes, f64::from_le_bytes), shape)),
         F32 => singles(words(bytes, f32::from_le_bytes)),
-        F16 => singles(words(bytes, |half| widen_f16(u16::from_le_bytes(half)))),
+        F16 => singles(words(bytes, |word| half::widen(u16::from_le_bytes(word)))),
         // bfloat16 is the upper half of an f32.
-        BF16 => singles(words(bytes, |half| f32::from_bits(u32::from(u16::from_le_bytes(half)) << 16))),
-        I64 => HostTensor::I64(Indices::new(words(bytes, i64::from_le_bytes), shape)),
+        BF16 => singles(words(bytes, |word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16))),
+        I64 => integers(words(bytes, i64::from_le_bytes)),
+        I32 => integers(words(bytes, |word| i32::from_le_bytes(word).into())),
+        I16 => integers(words(bytes, |word| i16::from_le_bytes(word).into())),
+        I8 => integers(words(bytes, |word| i8::from_le_bytes(word).into())),
+        U32 => integers(words(bytes, |word| u32::from_le_bytes(word).into())),
+        U16 => integers(words(bytes, |word| u16::from_le_bytes(word).into())),
+        U8 => integers(words(bytes, |word| u8::from_le_bytes(word).into())),
+        BOOL => integers(words(bytes, |[byte]: [u8; 1]| (byte != 0).into())),
         _ => return None,
     })
 }
 
 fn words<const SIZE: usize, N>(bytes: &[u8], number: impl Fn([u8; SIZE]) -> N) -> Vec<N> {
     bytes.as_chunks().0.iter().map(|&word| number(word)).collect()
-}
-
-/// IEEE half precision: 1 sign, 5 exponent and 10 fraction bits. The exponent is moved by the difference of the biases,
-/// 127 − 15, which a product with 2¹¹² does for normal and subnormal numbers alike; infinities and NaN keep theirs.
-fn widen_f16(half: u16) -> f32 {
-    let (sign, rest) = (u32::from(half >> 15) << 31, u32::from(half & 0x7fff) << 13);
-    let infinite = half & 0x7c00 == 0x7c00;
-    let magnitude =
-        if infinite { rest | 0x7f80_0000 } else { (f32::from_bits(rest) * 2f32.powi(112)).to_bits() };
-    f32::from_bits(sign | magnitude)
 }

@@ -2,7 +2,7 @@
 
 use super::{CheckpointError, HostTensor, TensorFile};
 use crate::device::DeviceError;
-use crate::params::{ParamKind, Params};
+use crate::params::{ParamId, ParamKind, Params};
 use crate::real::Real;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,10 +98,61 @@ impl<T: Real> Params<T> {
         file: &TensorFile,
         mode: LoadMode,
     ) -> Result<LoadReport, CheckpointError> {
+        let wanted: Vec<(ParamId, &str)> = self.ids().map(|id| (id, self.name(id))).collect();
+        let (mut report, fitting) = self.compare(&wanted, prefix, file);
+        let others = file.tensors.iter().filter_map(|(name, _)| name.strip_prefix(prefix));
+        report.unexpected = others.filter(|name| self.find(name).is_none()).map(str::to_owned).collect();
+        if mode == LoadMode::Strict && !report.is_exact() {
+            return Err(file.mismatch(report));
+        }
+        self.set_all(fitting);
+        Ok(report)
+    }
+
+    /// Loads the part of a model whose names begin with `prefix` from a file of that part alone: a network that serves as
+    /// a layer of a larger one, such as `rgb.trunk.`. Names in the report are the file's.
+    ///
+    /// Everything must fit, or nothing is loaded, with two exceptions: the file may have layers of its own, whose names
+    /// begin with one of `surplus` (a classifier), and files from before PyTorch 0.4.1 lack the counters of batch norms,
+    /// which then stay as they are. The report tells.
+    /// PyTorch equivalent: `model.rgb.trunk.load_state_dict(state)` after dropping the keys of `surplus`.
+    pub fn import_part(
+        &mut self,
+        prefix: &str,
+        file: &TensorFile,
+        surplus: &[&str],
+    ) -> Result<LoadReport, CheckpointError> {
+        let part = |id| Some((id, self.name(id).strip_prefix(prefix)?));
+        let wanted: Vec<(ParamId, &str)> = self.ids().filter_map(part).collect();
+        let (mut report, fitting) = self.compare(&wanted, "", file);
+        let own = |name: &String| self.find(&format!("{prefix}{name}")).is_some();
+        report.unexpected =
+            file.tensors.iter().map(|(name, _)| name.clone()).filter(|name| !own(name)).collect();
+        let mut misfits = report.clone();
+        misfits.unexpected.retain(|name| !surplus.iter().any(|layer| name.starts_with(layer)));
+        let is_counter = |&(id, _): &(ParamId, &str)| self.kind(id) == ParamKind::Counter;
+        let counters: Vec<&str> =
+            wanted.iter().filter(|entry| is_counter(entry)).map(|&(_, name)| name).collect();
+        misfits.missing.retain(|name| !counters.contains(&name.as_str()));
+        if !misfits.is_exact() {
+            return Err(file.mismatch(misfits));
+        }
+        self.set_all(fitting);
+        Ok(report)
+    }
+
+    /// Finds every wanted parameter in the file, under `prefix` and its name: what is missing or has another shape, and
+    /// what fits.
+    fn compare<'f>(
+        &self,
+        wanted: &[(ParamId, &str)],
+        prefix: &str,
+        file: &'f TensorFile,
+    ) -> (LoadReport, Vec<(ParamId, &'f HostTensor)>) {
         let mut report = LoadReport::default();
         let mut fitting = Vec::new();
-        for id in self.ids() {
-            let (name, shape) = (self.name(id).to_owned(), self.get(id).shape());
+        for &(id, name) in wanted {
+            let (name, shape) = (name.to_owned(), self.get(id).shape());
             match file.get(&format!("{prefix}{name}")) {
                 None => report.missing.push(name),
                 Some(found) if found.shape() != shape => {
@@ -110,16 +161,13 @@ impl<T: Real> Params<T> {
                 Some(found) => fitting.push((id, found)),
             }
         }
-        let own = |name: &str| self.find(name).is_some();
-        let others = file.tensors.iter().filter_map(|(name, _)| name.strip_prefix(prefix));
-        report.unexpected = others.filter(|name| !own(name)).map(str::to_owned).collect();
-        if mode == LoadMode::Strict && !report.is_exact() {
-            return Err(file.mismatch(report));
-        }
-        for (id, found) in fitting {
+        (report, fitting)
+    }
+
+    fn set_all(&mut self, values: Vec<(ParamId, &HostTensor)>) {
+        for (id, found) in values {
             let value = self.get(id).constant_like(&found.to());
             self.set(id, value);
         }
-        Ok(report)
     }
 }

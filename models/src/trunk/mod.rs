@@ -4,7 +4,8 @@
 pub mod mobilenet_v2;
 pub mod resnet50;
 
-use autograd::{Ctx, Real, Scope, Var};
+use autograd::checkpoint::{CheckpointError, LoadReport};
+use autograd::{Ctx, Params, Real, Scope, TensorFile, Var};
 
 pub use mobilenet_v2::MobileNetV2;
 pub use resnet50::{ResNet50, ResNetOptions};
@@ -34,6 +35,26 @@ impl TrunkKind {
             TrunkKind::ResNet50 => ResNet50::CHANNELS,
             TrunkKind::MobileNetV2 => MobileNetV2::CHANNELS,
         }
+    }
+
+    /// Layers of torchvision's network that a trunk goes without.
+    fn classifier(self) -> &'static [&'static str] {
+        match self {
+            TrunkKind::ResNet50 => &["fc."],
+            TrunkKind::MobileNetV2 => &["features.18.", "classifier."],
+        }
+    }
+
+    /// Gives the trunk whose parameters begin with `prefix` (`rgb.trunk.`) torchvision's weights: a file of this network's
+    /// state dict, with or without its classifier, which the report lists as unexpected. Anything else that does not fit is
+    /// an error that lists it, and nothing is loaded.
+    pub fn load<T: Real>(
+        self,
+        params: &mut Params<T>,
+        prefix: &str,
+        file: &TensorFile,
+    ) -> Result<LoadReport, CheckpointError> {
+        params.import_part(prefix, file, self.classifier())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 17] = [
+const COMMANDS: [(&str, &[&str]); 18] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -11,6 +11,7 @@ const COMMANDS: [(&str, &[&str]); 17] = [
     ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("inspect", &[]),
+    ("shrink", &["--out"]),
     ("synth", &["--out", "--count", "--seed", "--first", "--size"]),
     ("import-depth", &["--out", "--format"]),
     ("replay", &["--out", "--dtype", "--path", "--device"]),

@@ -20,4 +20,5 @@ mod same_bits;
 mod score;
 mod stop;
 mod test_sets;
+mod tensor_files;
 mod trunks;

@@ -1,0 +1,15 @@
+//! Weights in half the space, for files that travel.
+
+use anyhow::{Context, Result};
+use autograd::TensorFile;
+use std::path::Path;
+
+/// Writes the tensors of a file, or of a run's `best.safetensors`, with 16-bit floats in place of 32-bit ones
+/// ([`TensorFile::write_half`]); metadata stays. Returns the sizes of both files in bytes.
+pub fn shrink(path: &Path, out: &Path) -> Result<(u64, u64)> {
+    let path = if path.is_dir() { path.join("best.safetensors") } else { path.to_owned() };
+    let file = TensorFile::read(&path)?;
+    file.write_half(out).with_context(|| format!("cannot shrink {}", path.display()))?;
+    let size = |path: &Path| Ok::<u64, anyhow::Error>(std::fs::metadata(path)?.len());
+    Ok((size(&path)?, size(out)?))
+}

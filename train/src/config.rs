@@ -249,7 +249,7 @@ impl Config {
             train.trunk_lr
         );
         ensure!(
-            train.trunk_weights.is_none() || !matches!(self.model, SodConfig::Tiny(_)),
+            train.trunk_weights.is_none() || self.model.trunk().is_some(),
             "train.trunk_weights: the network \"tiny\" has no trunks"
         );
         train.loss.validate()?;

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::metrics::sod::{ImageScores, score_prediction};
 use crate::source::{Dataset, Inputs};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::{Ctx, Params, Tensor, Var};
 use data::{Batch, Sample, transform};
@@ -57,20 +57,13 @@ impl Detector {
         Ok(detector)
     }
 
-    /// Starts the trunks of both modalities from published weights under torchvision's names. Layers of the file that the
-    /// trunks have not (classifiers) stay behind; counters that old files have not keep their values.
+    /// Starts the trunks of both modalities from published weights under torchvision's names, with or without the
+    /// classifier behind them. Anything else that does not fit is an error.
     pub fn load_trunks(&mut self, path: &Path) -> Result<()> {
+        let kind = self.config.model.trunk().context("this network has no trunks")?;
         let file = TensorFile::read(path)?;
         for trunk in ["rgb.trunk.", "depth.trunk."] {
-            let mut renamed = TensorFile::new();
-            for (name, tensor) in &file.tensors {
-                renamed.push(format!("{trunk}{name}"), tensor.clone());
-            }
-            let mut report = self.params.clone().import("", &renamed, LoadMode::Lenient)?;
-            report.missing.retain(|name| name.starts_with(trunk) && !name.ends_with(".num_batches_tracked"));
-            report.unexpected.clear();
-            ensure!(report.is_exact(), "{} does not fit the trunks:{report}", path.display());
-            self.params.import("", &renamed, LoadMode::Lenient)?;
+            kind.load(&mut self.params, trunk, &file)?;
         }
         Ok(())
     }

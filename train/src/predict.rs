@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use data::depth::to_convention;
 use data::image_io::{read_grey, read_rgb, write_grey};
 use data::layout::{Part, find_sets, part_folder};
+use data::transform::depth_at;
 use data::{DepthFormat, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
@@ -110,16 +111,11 @@ fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
     let Job { rgb, depth, .. } = job;
     let name = rgb.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let rgb_values = read_rgb(rgb)?;
-    let depth_values = to_convention(&read_grey(depth)?, format);
     let (_, height, width) = rgb_values.dim();
-    ensure!(
-        depth_values.dim() == (height, width),
-        "{} has {height} x {width} pixels, {} has {} x {}; they must show the same view",
-        rgb.display(),
-        depth.display(),
-        depth_values.nrows(),
-        depth_values.ncols()
-    );
+    let depth_values = to_convention(&read_grey(depth)?, format);
+    // A sensor's depth is often coarser than the picture.
+    let depth_values = depth_at(&name, depth_values, (height, width))
+        .with_context(|| format!("{} and {} do not show the same view", rgb.display(), depth.display()))?;
     Ok(Sample { name, rgb: rgb_values, depth: depth_values, mask: Array2::zeros((height, width)) })
 }
 

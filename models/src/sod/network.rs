@@ -49,6 +49,15 @@ impl SodConfig {
         }
     }
 
+    /// The trunk under both modalities, if there is one.
+    pub fn trunk(&self) -> Option<TrunkKind> {
+        match self {
+            SodConfig::Tiny(_) => None,
+            SodConfig::MutualResNet50(_) => Some(TrunkKind::ResNet50),
+            SodConfig::MutualMobileNetV2(_) => Some(TrunkKind::MobileNetV2),
+        }
+    }
+
     /// What both sides of a picture must be divisible by.
     pub fn divisor(&self) -> usize {
         match self {

@@ -19,6 +19,6 @@ mod run_files;
 mod same_bits;
 mod score;
 mod stop;
-mod test_sets;
 mod tensor_files;
+mod test_sets;
 mod trunks;

@@ -49,6 +49,19 @@ fn the_depth_format_matters() {
 }
 
 #[test]
+fn a_coarser_sensor_in_millimetres_will_do() {
+    let desk = desk_with_pictures();
+    let picture = image::open(desk.path("rgb/wide.jpg")).unwrap();
+    let (width, height) = (picture.width() / 2, picture.height() / 2);
+    ImageBuffer::from_fn(width, height, |x, y| Luma([if x == y { 0u16 } else { 800 + 10 * x as u16 }]))
+        .save(desk.path("mm.png"))
+        .unwrap();
+    desk.ok("predict --run run --rgb rgb/wide.jpg --depth mm.png --depth-format mm --out one.png");
+    let map = image::open(desk.path("one.png")).unwrap();
+    assert_eq!((map.width(), map.height()), (picture.width(), picture.height()));
+}
+
+#[test]
 fn predictions_can_be_scored() {
     let desk = Desk::new();
     desk.ok("train tiny.toml --steps 2 --out run");

@@ -56,6 +56,12 @@ impl<T: Real> Grads<T> {
         self.leaves.iter().filter_map(|leaf| Some((leaf.param?, &leaf.gradient)))
     }
 
+    /// Forgets the gradients of some parameters: they count in no norm, and optimisers leave them as they are.
+    /// PyTorch equivalent: `p.requires_grad_(False)` for them.
+    pub fn discard(&mut self, params: &[ParamId]) {
+        self.leaves.retain(|leaf| leaf.param.is_none_or(|id| !params.contains(&id)));
+    }
+
     /// Adds the parameters' gradients of another sweep: several small batches make a large one. A parameter that only
     /// the other sweep has reached is taken over.
     /// PyTorch equivalent: a second `backward()` without `zero_grad()` in between.

@@ -373,3 +373,17 @@ fn averages_equal_pytorchs_and_survive_a_checkpoint() {
     let mut other = Params::<f64>::build(0, |scope| Linear::new(&mut scope.sub("head"), 2, 1, false)).0;
     assert!(other.import("ema.", &file, LoadMode::Strict).is_err());
 }
+
+#[test]
+fn discarded_gradients_count_nowhere() {
+    let (mut params, [w, late]) = two_params();
+    let ctx = Ctx::train(&params, Key::default());
+    let loss = ctx.param(w).sum_all().add(&ctx.param(late).mul_scalar(3.0).sum_all());
+    let mut grads = loss.backward();
+    grads.discard(&[late]);
+    close(&[grads.norm().unwrap()], &[2.0]); // four ones
+    let before = params.get(late).as_slice().to_vec();
+    Optimizer::sgd(0.0, false, 0.5).step(&mut params, &grads, LR);
+    assert_eq!(params.get(late).as_slice(), before, "no weight decay either");
+    assert!(params.get(w).as_slice() != wave(&[4], 0.7, 0.3).as_slice());
+}

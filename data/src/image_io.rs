@@ -23,6 +23,12 @@ pub struct Grey {
     pub full_scale: f32,
 }
 
+/// Whether a file is called PNG or JPEG, in any case.
+pub fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["png", "jpg", "jpeg"].contains(&extension.as_str())
+}
+
 /// Reads a colour picture as `[3, H, W]` in [0, 1]. A grey picture gives three equal channels.
 ///
 /// # Errors

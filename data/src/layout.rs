@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::depth::{DepthFormat, to_convention};
 use crate::error::DataError;
-use crate::image_io::{read_grey, read_mask, read_rgb, read_size};
+use crate::image_io::{is_picture, read_grey, read_mask, read_rgb, read_size};
 use crate::sample::Sample;
 use crate::transform::{depth_at, mask_at, same_view};
 use ndarray::Array2;
@@ -265,20 +265,30 @@ fn group_by_stem(folders: &[(Part, PathBuf)], problems: &mut Vec<Problem>) -> BT
     let mut groups: BTreeMap<String, Files> = BTreeMap::new();
     for (part, folder) in folders {
         for path in list(folder, problems).unwrap_or_default() {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            match extension(&path).as_str() {
-                "png" | "jpg" | "jpeg" => groups.entry(stem).or_default()[*part as usize].push(path),
-                "bmp" | "tif" | "tiff" | "gif" | "webp" => problems.push(Problem::Unsupported { path }),
-                _ => {} // notes, indices, thumbnails' caches
+            // Not notes, indices, thumbnails' caches.
+            if is_picture(&path) || is_unsupported(&path) {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                groups.entry(stem).or_default()[*part as usize].push(path);
             }
         }
     }
     groups
 }
 
+/// Whether a file is called a picture in a format that is not read.
+fn is_unsupported(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["bmp", "tif", "tiff", "gif", "webp"].contains(&extension.as_str())
+}
+
 /// One sample, if each part has exactly one file and all show one view by their sizes.
 fn pair(name: String, files: Files, parts: &[Part], problems: &mut Vec<Problem>) -> Option<Entry> {
     let known = problems.len();
+    let unsupported = files.iter().flatten().filter(|path| is_unsupported(path)).cloned();
+    problems.extend(unsupported.map(|path| Problem::Unsupported { path }));
+    if problems.len() > known {
+        return None;
+    }
     for &part in parts {
         match files[part as usize].as_slice() {
             [] => problems.push(Problem::Missing { name: name.clone(), part }),
@@ -324,8 +334,4 @@ fn list(folder: &Path, problems: &mut Vec<Problem>) -> Option<Vec<PathBuf>> {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn extension(path: &Path) -> String {
-    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }

@@ -212,7 +212,7 @@ struct SynthArgs {
     /// Number of the first scene in that series
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
-    /// A folder of photographs (PNG, JPEG) that more than half of the surfaces wear
+    /// A folder of photographs (PNG, JPEG) that many surfaces wear
     #[arg(long, value_name = "DIR")]
     photos: Option<PathBuf>,
     /// Pixels a side, 32 to 512

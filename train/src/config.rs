@@ -55,7 +55,7 @@ pub enum SourceConfig {
         first: u64,
         /// How many.
         count: usize,
-        /// A folder of photographs that more than half of the surfaces wear; without, all patterns are procedural.
+        /// A folder of photographs that many surfaces wear; without, all patterns are procedural.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         photos: Option<PathBuf>,
     },
@@ -366,6 +366,7 @@ mod tests {
             path: "NJU2K".into(),
             depth: DepthFormat::FarBright,
             list: Some("2985.txt".into()),
+            name: None,
         };
         assert_eq!(config.data.train, [expected]);
         assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config);

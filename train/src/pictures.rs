@@ -1,8 +1,8 @@
 //! The pictures of a folder.
 
 use anyhow::{Context, Result};
+use data::image_io::is_picture;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,8 @@ pub fn pictures_by_stem(folder: &Path, problems: &mut Vec<String>) -> Result<BTr
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(context)? {
         let path = entry.with_context(context)?.path();
-        let name = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let (stem, extension) = (name(path.file_stem()), name(path.extension()).to_lowercase());
-        let is_picture = ["png", "jpg", "jpeg"].contains(&extension.as_str());
-        if !is_picture || stem.starts_with('.') || !path.is_file() {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !is_picture(&path) || stem.starts_with('.') || !path.is_file() {
             continue;
         }
         if let Some(other) = found.get(&stem) {

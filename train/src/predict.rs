@@ -8,12 +8,13 @@ use crate::metrics::sod::quantise;
 use crate::pictures::{pictures_by_stem, report};
 use anyhow::{Context, Result, bail, ensure};
 use data::depth::to_convention;
-use data::image_io::{read_grey, read_rgb, write_grey};
+use data::image_io::{read_grey, read_rgb, read_size, write_grey};
 use data::layout::{Part, find_sets, part_folder};
 use data::transform::depth_at;
 use data::{DepthFormat, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array2;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub struct Job {
     pub rgb: PathBuf,
     /// Its depth.
     pub depth: PathBuf,
+    /// Its truth, where there is one: the map gets its size, so that it can be scored.
+    pub mask: Option<PathBuf>,
     /// The PNG to write; its folder is made.
     pub out: PathBuf,
 }
@@ -37,7 +40,8 @@ pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
     if rgb.is_file() && depth.is_file() {
         let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         ensure!(extension.as_deref() == Some("png"), "--out {}: a map is a PNG, name it so", out.display());
-        return Ok(vec![Job { rgb: rgb.to_owned(), depth: depth.to_owned(), out: out.to_owned() }]);
+        let job = Job { rgb: rgb.to_owned(), depth: depth.to_owned(), mask: None, out: out.to_owned() };
+        return Ok(vec![refuse_overwriting(job)?]);
     }
     ensure!(
         rgb.is_dir() && depth.is_dir(),
@@ -46,7 +50,7 @@ pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
         depth.display()
     );
     let mut problems = Vec::new();
-    let jobs = folder_jobs(rgb, depth, out, &mut problems)?;
+    let jobs = folder_jobs([rgb, depth], None, out, &mut problems)?;
     report("cannot pair pictures and depths", &problems)?;
     Ok(jobs)
 }
@@ -60,21 +64,40 @@ pub fn data_jobs(root: &Path, out: &Path) -> Result<Vec<Job>> {
     for set in find_sets(root, &[Part::Rgb, Part::Depth])? {
         let folder = |part| part_folder(&set.dir, part);
         let (rgb, depth) = (folder(Part::Rgb)?, folder(Part::Depth)?);
-        jobs.extend(folder_jobs(&rgb, &depth, &out.join(&set.name), &mut problems)?);
+        let masks = folder(Part::Mask).ok();
+        jobs.extend(folder_jobs([&rgb, &depth], masks.as_deref(), &out.join(&set.name), &mut problems)?);
     }
     report("cannot pair pictures and depths", &problems)?;
     Ok(jobs)
 }
 
-/// One job for every picture of the folder `rgb` that has a depth.
-fn folder_jobs(rgb: &Path, depth: &Path, out: &Path, problems: &mut Vec<String>) -> Result<Vec<Job>> {
+/// A job whose map would take the place of one of its pictures is a mistake.
+fn refuse_overwriting(job: Job) -> Result<Job> {
+    let same = |path: &Path| {
+        path.canonicalize().is_ok_and(|path| job.out.canonicalize().is_ok_and(|out| out == path))
+    };
+    let own = [&job.rgb, &job.depth].into_iter().chain(&job.mask).any(|path| same(path));
+    ensure!(!own, "--out: {} is one of the pictures to predict from", job.out.display());
+    Ok(job)
+}
+
+/// One job for every picture of the folder `rgb` that has a depth, with its truth where there is one.
+fn folder_jobs(
+    [rgb, depth]: [&Path; 2],
+    masks: Option<&Path>,
+    out: &Path,
+    problems: &mut Vec<String>,
+) -> Result<Vec<Job>> {
     let (pictures, depths) = (pictures_by_stem(rgb, problems)?, pictures_by_stem(depth, problems)?);
+    let masks = masks.map_or_else(|| Ok(BTreeMap::new()), |masks| pictures_by_stem(masks, problems))?;
     ensure!(!pictures.is_empty(), "{} holds no picture", rgb.display());
     let mut jobs = Vec::with_capacity(pictures.len());
     for (stem, rgb) in pictures {
         match depths.get(&stem) {
             Some(depth) => {
-                jobs.push(Job { rgb, depth: depth.clone(), out: out.join(format!("{stem}.png")) });
+                let (depth, mask, out) =
+                    (depth.clone(), masks.get(&stem).cloned(), out.join(format!("{stem}.png")));
+                jobs.push(refuse_overwriting(Job { rgb, depth, mask, out })?);
             }
             None => problems.push(format!("{stem}: no depth for {} in {}", rgb.display(), depth.display())),
         }
@@ -106,9 +129,9 @@ pub fn predict(detector: &Detector, jobs: &[Job], format: DepthFormat) -> Result
     }
 }
 
-/// A picture and its depth; the truth is unknown and left empty.
+/// A picture and its depth; the truth is left empty, of the size that the map is to have.
 fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
-    let Job { rgb, depth, .. } = job;
+    let Job { rgb, depth, mask, .. } = job;
     let name = rgb.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let rgb_values = read_rgb(rgb)?;
     let (_, height, width) = rgb_values.dim();
@@ -116,7 +139,8 @@ fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
     // A sensor's depth is often coarser than the picture.
     let depth_values = depth_at(&name, depth_values, (height, width))
         .with_context(|| format!("{} and {} do not show the same view", rgb.display(), depth.display()))?;
-    Ok(Sample { name, rgb: rgb_values, depth: depth_values, mask: Array2::zeros((height, width)) })
+    let size = mask.as_deref().map_or(Ok((height, width)), read_size)?;
+    Ok(Sample { name, rgb: rgb_values, depth: depth_values, mask: Array2::zeros(size) })
 }
 
 /// Predicts one picture and writes its map.

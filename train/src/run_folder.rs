@@ -13,7 +13,7 @@
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// A line of `metrics.jsonl`.
@@ -39,7 +39,7 @@ pub enum Record {
     Validation {
         /// Updates so far.
         step: u64,
-        /// Epochs so far.
+        /// The epoch it ends, from 1; twice the same where a limit on the updates ended one early.
         epoch: u64,
         /// S-measure.
         #[serde(rename = "S")]
@@ -155,12 +155,23 @@ impl RunFolder {
             .with_context(|| format!("in {}", path.display()))
     }
 
-    /// Drops lines written after update `step`: a resumed run writes them again.
-    pub fn rewind(&self, step: u64) -> Result<()> {
-        // A killed process may have left half a line at the end.
-        let text = std::fs::read_to_string(self.path("metrics.jsonl")).unwrap_or_default();
-        let keep =
-            |line: &&str| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step() <= step);
+    /// Drops lines that a run resumed after update `step` writes again: of later updates, and, unless this one was
+    /// `validated`, of a validation at its end.
+    pub fn rewind(&self, step: u64, validated: bool) -> Result<()> {
+        let path = self.path("metrics.jsonl");
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+            bytes => bytes.unwrap_or_default(),
+        };
+        // A killed process may have left half a line at the end, cut inside a letter.
+        let text = String::from_utf8_lossy(&bytes);
+        let keep = |line: &&str| match serde_json::from_str(line) {
+            Ok(record @ Record::Validation { .. }) => record.step() < step + u64::from(validated),
+            Ok(record @ Record::Step { .. }) => record.step() <= step,
+            Err(_) => false,
+        };
         let kept: String = text.lines().filter(keep).map(|line| line.to_owned() + "\n").collect();
         self.write("metrics.jsonl", &kept)
     }
@@ -171,4 +182,31 @@ fn is_empty(folder: &Path) -> Result<bool> {
         .with_context(|| format!("cannot read {}", folder.display()))?
         .next()
         .is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_run_drops_what_it_writes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        run.start("").unwrap();
+        let step = |step| Record::Step { step, epoch: 0, loss: 1.0, lr: 0.1, grad_norm: 1.0, seconds: 0.0 };
+        let validation =
+            |step| Record::Validation { step, epoch: 1, structure: 0.5, max_f: 0.5, max_e: 0.5, mae: 0.5 };
+        let all = [step(1), step(2), validation(2), step(3), step(4), validation(4), step(5)];
+        for (resumed, validated, kept) in
+            [(5, false, 7), (4, true, 6), (4, false, 5), (2, true, 3), (0, true, 0)]
+        {
+            run.write("metrics.jsonl", "").unwrap();
+            run.log(&all).unwrap();
+            // The process was killed inside the letter ä.
+            let mut file = OpenOptions::new().append(true).open(run.path("metrics.jsonl")).unwrap();
+            file.write_all(b"{\"kind\":\"\xc3").unwrap();
+            run.rewind(resumed, validated).unwrap();
+            assert_eq!(run.records().unwrap(), all[..kept], "resumed at {resumed}");
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 pub fn shrink(path: &Path, out: &Path) -> Result<(u64, u64)> {
     let path = if path.is_dir() { path.join("best.safetensors") } else { path.to_owned() };
     let file = TensorFile::read(&path)?;
-    file.write_half(out).with_context(|| format!("cannot shrink {}", path.display()))?;
     let size = |path: &Path| Ok::<u64, anyhow::Error>(std::fs::metadata(path)?.len());
-    Ok((size(&path)?, size(out)?))
+    let before = size(&path)?; // `out` may be the same file
+    file.write_half(out).with_context(|| format!("cannot shrink {}", path.display()))?;
+    Ok((before, size(out)?))
 }

@@ -98,10 +98,11 @@ impl Dataset {
         self
     }
 
-    /// A number that changes with the files of its folders (names and lengths) and the number of its scenes.
+    /// A number that changes with the files of its folders (names and lengths) and the colours of its scenes.
     pub fn fingerprint(&self) -> String {
         let inventory = |part: &Part| match part {
-            Part::Scenes(samples) => format!("{} scenes\n", samples.len()),
+            // Colours too: the photographs that surfaces wear may have changed.
+            Part::Scenes(samples) => samples.iter().map(|sample| format!("{}\n", sample.rgb.sum())).collect(),
             Part::Folder(folder) => folder.inventory(),
         };
         let text: String = self.parts.iter().map(inventory).collect();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::optim::{Ema, Group, Optimizer, Schedule};
 use autograd::random::Key;
-use autograd::{Ctx, Grads, Params, Var};
+use autograd::{Ctx, Grads, ParamId, Params, Var};
 use data::{Augment, Batch, Order};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -45,6 +45,8 @@ pub struct Trainer {
     run: RunFolder,
     detector: Detector,
     optimizer: Optimizer,
+    /// Parameters that keep their values.
+    frozen: Vec<ParamId>,
     ema: Option<Ema>,
     at: Position,
     /// Best validation S-measure so far.
@@ -86,12 +88,14 @@ impl Trainer {
         );
         let detector = Detector::new(config)?;
         let ema = ema(&config.train, &detector.params);
-        let optimizer = optimizer(&config.train, &detector.params)?;
+        let optimizer = optimizer(&config.train, &detector.params);
+        let frozen = frozen(&config.train, &detector.params)?;
         let at = Position::default();
         Ok(Trainer {
             run,
             detector,
             optimizer,
+            frozen,
             ema,
             at,
             best: f64::NEG_INFINITY,
@@ -138,7 +142,7 @@ impl Trainer {
                  goes on, but does not end as it would have"
             );
         }
-        trainer.run.rewind(trainer.at.step)?;
+        trainer.run.rewind(trainer.at.step, trainer.at.batch == 0)?;
         Ok(trainer)
     }
 
@@ -286,6 +290,7 @@ impl Trainer {
             self.at.batch += 1;
         }
         let mut grads = sum.context("an update needs a batch")?;
+        grads.discard(&self.frozen);
         if group.len() > 1 {
             grads.scale(1.0 / group.len() as f64);
         }
@@ -300,7 +305,8 @@ impl Trainer {
                 group.iter().flat_map(|batch| &batch.names).map(String::as_str).collect();
             bail!(
                 "update {}: the loss is {loss} and the gradient's norm {norm} (first bad gradient: {}; pictures: {}). \
-                 The weights before it are saved; train again with a lower train.lr or a smaller train.clip_norm",
+                 The weights before it are saved; train again, into another --out, with a lower train.lr or a smaller \
+                 train.clip_norm",
                 at.step + 1,
                 culprit.unwrap_or("none".to_owned()),
                 pictures.join(", ")
@@ -391,27 +397,33 @@ fn ema(config: &TrainConfig, params: &Params) -> Option<Ema> {
 }
 
 /// The update rule of a configuration; weight decay on matrices and kernels only, another learning rate for the trunks.
-pub(crate) fn optimizer(config: &TrainConfig, params: &Params) -> Result<Optimizer> {
+pub(crate) fn optimizer(config: &TrainConfig, params: &Params) -> Optimizer {
     let (betas, decay) = ([0.9, 0.999], config.weight_decay);
     let rule = match config.optimizer {
         OptimizerKind::AdamW => Optimizer::adamw(betas, 1e-8, decay),
         OptimizerKind::Adam => Optimizer::adam(betas, 1e-8, decay),
         OptimizerKind::Sgd => Optimizer::sgd(config.momentum, config.momentum > 0.0, decay),
     };
-    let names = |pattern: &str| {
-        let group = Group::new([pattern], 1.0, 0.0);
-        params.ids().map(|id| params.name(id)).filter(|name| group.contains(name)).count()
-    };
-    if let Some(pattern) = config.frozen.iter().find(|pattern| names(pattern) == 0) {
-        bail!("train.frozen: no parameter is called {pattern:?}");
-    }
-    let frozen = Group::new(config.frozen.clone(), 0.0, 0.0);
-    let mut groups = vec![frozen];
-    if names(TRUNKS) > 0 {
+    let mut groups = Vec::new();
+    if !named(TRUNKS, params).is_empty() {
         groups.extend(Group::new([TRUNKS], config.trunk_lr, decay).without_decay_on_vectors(params));
     }
     groups.extend(Group::new(["*"], 1.0, decay).without_decay_on_vectors(params));
-    Ok(rule.with_groups(groups))
+    rule.with_groups(groups)
+}
+
+/// The parameters that keep their values.
+fn frozen(config: &TrainConfig, params: &Params) -> Result<Vec<ParamId>> {
+    if let Some(pattern) = config.frozen.iter().find(|pattern| named(pattern, params).is_empty()) {
+        bail!("train.frozen: no parameter is called {pattern:?}");
+    }
+    Ok(config.frozen.iter().flat_map(|pattern| named(pattern, params)).collect())
+}
+
+/// Parameters and buffers whose names match a pattern.
+fn named(pattern: &str, params: &Params) -> Vec<ParamId> {
+    let group = Group::new([pattern], 1.0, 0.0);
+    params.ids().filter(|&id| group.contains(params.name(id))).collect()
 }
 
 /// The factor on the learning rate as a function of the updates done, of which there are `total`.

@@ -101,7 +101,7 @@ const MAX_AXES: usize = 64;
 pub(super) struct Pickle<'a> {
     pub tuples: Vec<Vec<Value<'a>>>,
     pub lists: Vec<Vec<Value<'a>>>,
-    /// In the order of insertion; of equal keys, the last counts.
+    /// In the order of insertion; of equal keys [`Pickle::entry`] finds the last, and a state dict may have none.
     pub dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub storages: Vec<Storage<'a>>,
     pub tensors: Vec<View<'a>>,

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Problem;
+use crate::image_io::is_picture;
 
 /// The stems that the list `file` names for the data set `dir`, in its order, each with its line (from 1).
 pub(super) fn read(file: &Path, dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, usize)> {
@@ -46,9 +47,7 @@ pub(super) fn read(file: &Path, dir: &Path, problems: &mut Vec<Problem>) -> Vec<
 /// A stem may hold dots itself, so only what names a picture's format is taken off.
 fn without_extension(name: &str) -> &str {
     match name.rsplit_once('.') {
-        Some((stem, extension)) if ["png", "jpg", "jpeg"].contains(&extension.to_lowercase().as_str()) => {
-            stem
-        }
+        Some((stem, _)) if is_picture(Path::new(name)) => stem,
         _ => name,
     }
 }

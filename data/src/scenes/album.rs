@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::texture::Palette;
 use super::vec3::{Vec3, vec3};
 use crate::error::DataError;
-use crate::image_io::read_rgb;
+use crate::image_io::{is_picture, read_rgb};
 
 /// Photographs are kept with so many pixels along their longer side: as a texture they are seen from metres away.
 const SIDE: usize = 256;
@@ -32,7 +32,7 @@ struct Photo {
 }
 
 impl Album {
-    /// Every PNG and JPEG of a folder, in the order of their names.
+    /// Every PNG and JPEG of a folder that is not hidden, in the order of their names.
     ///
     /// # Errors
     /// If the folder cannot be listed or holds none, or if one of them cannot be read.
@@ -42,8 +42,8 @@ impl Album {
             fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut paths: Vec<PathBuf> = entries.map_err(read)?;
         paths.retain(|path| {
-            let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            ["png", "jpg", "jpeg"].contains(&extension.as_str())
+            let hidden = path.file_name().unwrap_or_default().to_string_lossy().starts_with('.');
+            !hidden && is_picture(path)
         });
         paths.sort();
         if paths.is_empty() {

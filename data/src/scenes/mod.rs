@@ -90,7 +90,7 @@ pub fn render(seed: u64, index: u64, size: usize) -> Scene {
     render_with_photos(&Arc::default(), seed, index, size)
 }
 
-/// Like [`render`]; more than half of the surfaces wear a photograph of the album, if it holds any.
+/// Like [`render`]; many surfaces wear a photograph of the album, if it holds any.
 ///
 /// # Panics
 /// As [`render`].

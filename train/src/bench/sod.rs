@@ -86,7 +86,7 @@ impl SodArgs {
 /// Steps on one batch of noise, as a trainer makes them.
 fn measure(config: &Config, repeat: usize) -> Result<SodReport> {
     let mut detector = Detector::new(config)?;
-    let mut optimizer = optimizer(&config.train, &detector.params)?;
+    let mut optimizer = optimizer(&config.train, &detector.params);
     let (batch, size, key) = (config.train.batch, config.data.size, Key::default());
     let inputs = Inputs {
         rgb: Tensor::randn(&[batch, 3, size, size], key, 0),

@@ -73,9 +73,12 @@ fn truth_of(name: &str, gt: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The folder itself if it holds pictures, otherwise the truth folder of a public layout.
+/// The truth folder of a public layout, otherwise the folder itself if it holds pictures.
 fn mask_folder(dir: &Path) -> Result<PathBuf> {
-    if holds_pictures(dir)? { Ok(dir.to_owned()) } else { Ok(part_folder(dir, Part::Mask)?) }
+    match part_folder(dir, Part::Mask) {
+        Err(_) if holds_pictures(dir)? => Ok(dir.to_owned()),
+        found => Ok(found?),
+    }
 }
 
 impl Report {

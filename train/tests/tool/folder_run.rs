@@ -73,8 +73,12 @@ fn depth_and_masks_of_another_resolution_are_trained_on_and_scored_at_the_masks_
     desk.ok("train files.toml --out run");
     // The summary is what `score` says about maps of the masks' size.
     let detector = Detector::load(&desk.path("run/best.safetensors")).unwrap();
-    let source =
-        SourceConfig::Folder { path: desk.path("set"), depth: data::DepthFormat::NearBright, list: None };
+    let source = SourceConfig::Folder {
+        path: desk.path("set"),
+        depth: data::DepthFormat::NearBright,
+        list: None,
+        name: None,
+    };
     let set = Dataset::open(&[source], 32).unwrap();
     let samples: Vec<_> = (0..8).map(|i| set.load_to_score(i).unwrap()).collect();
     std::fs::create_dir(desk.path("maps")).unwrap();

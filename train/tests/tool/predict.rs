@@ -62,6 +62,28 @@ fn a_coarser_sensor_in_millimetres_will_do() {
 }
 
 #[test]
+fn maps_of_a_set_have_the_size_of_its_masks() {
+    let desk = Desk::new();
+    desk.ok("train tiny.toml --steps 2 --out run");
+    desk.ok("synth sod --out set --count 2 --size 40");
+    for entry in std::fs::read_dir(desk.path("set/GT")).unwrap() {
+        let path = entry.unwrap().path();
+        let mask = image::open(&path).unwrap();
+        mask.resize_exact(80, 80, image::imageops::FilterType::Nearest).save(&path).unwrap();
+    }
+    desk.ok("predict --run run --data set --out maps");
+    assert!(desk.ok("score sod --pred maps --gt set").contains("set"));
+    // The pictures themselves are no place for the maps.
+    let before = desk.text("set/kinds.csv");
+    let stem = before.lines().nth(1).unwrap().split(',').next().unwrap();
+    let error = desk.refuses("predict --run run --rgb set/RGB --depth set/depth --out set/depth");
+    assert!(error.contains("is one of the pictures to predict from"), "{error}");
+    let files = format!("--rgb set/RGB/{stem}.jpg --depth set/depth/{stem}.png");
+    let error = desk.refuses(&format!("predict --run run {files} --out ./set/depth/{stem}.png"));
+    assert!(error.contains("is one of the pictures to predict from"), "{error}");
+}
+
+#[test]
 fn predictions_can_be_scored() {
     let desk = Desk::new();
     desk.ok("train tiny.toml --steps 2 --out run");

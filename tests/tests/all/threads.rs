@@ -33,7 +33,7 @@ fn print_hashes() {
 fn hashes_with(threads: usize) -> Vec<String> {
     let binary = std::env::current_exe().expect("a test knows where it is");
     let output = Command::new(binary)
-        .args(["--exact", "print_hashes", "--ignored", "--nocapture"])
+        .args(["--exact", "threads::print_hashes", "--ignored", "--nocapture"])
         .env("RAYON_NUM_THREADS", threads.to_string())
         .output()
         .expect("the test binary runs");

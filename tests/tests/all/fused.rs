@@ -250,14 +250,17 @@ fn large_scores_cost_no_more_digits_than_the_composition() {
 
 #[test]
 fn fused_ops_pass_at_every_level() {
-    pass_at_every_level(&[
-        "softmax_is_exponentials_over_their_sum",
-        "norms_are_means_and_variances",
-        "a_linear_layer_is_a_product_and_a_sum",
-        "a_convolution_is_a_product_with_unfolded_windows",
-        "cross_entropy_is_minus_the_log_of_a_probability",
-        "attention_is_a_product_a_softmax_and_a_product",
-        "peaked_attention_is_the_same_composition",
-        "large_scores_cost_no_more_digits_than_the_composition",
-    ]);
+    pass_at_every_level(
+        "fused",
+        &[
+            "softmax_is_exponentials_over_their_sum",
+            "norms_are_means_and_variances",
+            "a_linear_layer_is_a_product_and_a_sum",
+            "a_convolution_is_a_product_with_unfolded_windows",
+            "cross_entropy_is_minus_the_log_of_a_probability",
+            "attention_is_a_product_a_softmax_and_a_product",
+            "peaked_attention_is_the_same_composition",
+            "large_scores_cost_no_more_digits_than_the_composition",
+        ],
+    );
 }

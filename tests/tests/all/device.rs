@@ -80,7 +80,7 @@ fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
 /// The device's loops are plain `f64`, whatever the host's kernels are compiled for.
 #[test]
 fn hosts_agree_with_the_device_at_every_level() {
-    pass_at_every_level(&["every_row_gives_the_same_numbers_and_copies_nothing_back"]);
+    pass_at_every_level("device", &["every_row_gives_the_same_numbers_and_copies_nothing_back"]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn the_table_reaches_every_primitive_but_the_optimisers() {
     rows::<f32>().iter().for_each(|row| drop(row.run(|x| moved(x, &handle))));
     handle.sync().expect("nothing failed");
     let called: BTreeSet<&str> = probe.calls().into_iter().collect();
-    let source = include_str!("../../autograd/src/device.rs");
+    let source = include_str!("../../../autograd/src/device.rs");
     let definition = source.split("pub trait Device").nth(1).and_then(|rest| rest.split("\n}").next());
     let primitives = definition.expect("the trait is there").split("    fn ").skip(1);
     let primitives: BTreeSet<&str> =

@@ -160,9 +160,12 @@ fn the_usual_geometries_follow_the_definition() {
 
 #[test]
 fn convolutions_pass_at_every_level() {
-    pass_at_every_level(&[
-        "any_geometry_follows_the_definition",
-        "any_depthwise_geometry_follows_the_definition",
-        "the_usual_geometries_follow_the_definition",
-    ]);
+    pass_at_every_level(
+        "convolutions",
+        &[
+            "any_geometry_follows_the_definition",
+            "any_depthwise_geometry_follows_the_definition",
+            "the_usual_geometries_follow_the_definition",
+        ],
+    );
 }

@@ -2,7 +2,7 @@
 //! optimiser shows here as a line of text that differs.
 //!
 //! Everything is computed in `f64` and printed to nine digits, so the texts hold on any CPU. After an intended change:
-//! `INSTA_UPDATE=always cargo test -p tests --test snapshots`, then read the difference before committing it.
+//! `INSTA_UPDATE=always cargo test -p tests snapshots::`, then read the difference before committing it.
 
 use autograd::optim::Optimizer;
 use autograd::random::Key;

@@ -1,0 +1,14 @@
+//! What holds the crates together, a module for each promise. One program: the kernels, generic over the scalar type, are
+//! compiled once for all of them.
+
+mod convolutions;
+mod device;
+mod device_network;
+mod fused;
+mod goldens;
+mod gradients;
+mod networks;
+mod properties;
+mod snapshots;
+mod threads;
+mod values;

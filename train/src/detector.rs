@@ -12,8 +12,8 @@ use ndarray::{Array2, Axis};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Weights that come with the tool: `demo.toml`'s network, trained by the command named in the README.
-const BUNDLED: &[u8] = include_bytes!("../weights/demo.safetensors");
+/// Weights that come with the tool; `models/weights/README.md` says how they were made.
+const BUNDLED: &[u8] = include_bytes!("../../models/weights/sod.safetensors");
 
 /// Pictures per forward pass when predicting.
 const BATCH: usize = 16;

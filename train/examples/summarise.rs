@@ -5,42 +5,56 @@
 //! by kind of scene.
 //!
 //! `cargo run --release -p train --example summarise -- runs/rendered shapes.csv`: also the mean S-measure of the pictures
-//! of each group, from every run's test.csv; shapes.csv has a line `name,group` for each picture.
+//! of each group, from every run's test.csv; shapes.csv has a line `name,group` for each picture. Unfinished runs are left out.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Numbers of one column over the seeds of one group.
+/// The numbers of a variant by name, each over its seeds.
 type Columns = BTreeMap<String, Vec<f64>>;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().context("name the folder that holds the runs")?;
-    let groups_of_pictures = arguments.next().map(|path| read_groups(Path::new(&path))).transpose()?;
-    let mut groups: BTreeMap<String, Columns> = BTreeMap::new();
+    let groups = arguments.next().map(|path| read_groups(Path::new(&path))).transpose()?;
+    let (mut overall, mut by_group) = (BTreeMap::new(), BTreeMap::new());
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some((group, _seed)) = name.rsplit_once('-')
-            && path.join("summary.json").exists()
-        {
-            let columns = groups.entry(group.to_owned()).or_default();
-            read(&path.join("summary.json"), columns)?;
-            if let Some(of_pictures) = &groups_of_pictures {
-                read_pictures(&path.join("test.csv"), of_pictures, columns)?;
-            }
+        let Some((variant, _seed)) = name.rsplit_once('-') else { continue };
+        if !path.join("summary.json").exists() {
+            continue; // not finished
+        }
+        read(&path.join("summary.json"), overall.entry(variant.to_owned()).or_default())?;
+        if let Some(groups) = &groups {
+            read_pictures(&path.join("test.csv"), groups, by_group.entry(variant.to_owned()).or_default())?;
         }
     }
-    let header: Vec<&String> =
-        groups.values().next().context("the folder holds no finished run")?.keys().collect();
-    println!("| run | {} | seeds |", header.iter().map(|h| h.as_str()).collect::<Vec<_>>().join(" | "));
+    print_table(&overall)?;
+    if groups.is_some() {
+        println!("\nMean S-measure of each group's pictures:\n");
+        print_table(&by_group)?;
+    }
+    Ok(())
+}
+
+/// A row for each variant, a column for each number.
+fn print_table(variants: &BTreeMap<String, Columns>) -> Result<()> {
+    let header: Vec<&str> = variants
+        .values()
+        .next()
+        .context("the folder holds no finished run")?
+        .keys()
+        .map(String::as_str)
+        .collect();
+    println!("| run | {} | seeds |", header.join(" | "));
     println!("|---{}|---|", "|---".repeat(header.len()));
-    for (group, columns) in &groups {
+    for (variant, columns) in variants {
         let cells: Vec<String> = columns.values().map(|values| mean_and_deviation(values)).collect();
         let seeds = columns.values().next().map_or(0, Vec::len);
-        println!("| {group} | {} | {seeds} |", cells.join(" | "));
+        println!("| {variant} | {} | {seeds} |", cells.join(" | "));
     }
     Ok(())
 }
@@ -57,8 +71,8 @@ fn read(path: &Path, columns: &mut Columns) -> Result<()> {
             columns.entry(name.to_owned()).or_default().push(value);
         }
     };
-    for (key, name) in [("S", "all S"), ("maxF", "all max F"), ("maxE", "all max E"), ("MAE", "all MAE")] {
-        add(name, &summary[key]);
+    for key in ["S", "maxF", "maxE", "MAE"] {
+        add(key, &summary[key]);
     }
     for (kind, scores) in summary["kinds"].as_object().into_iter().flatten() {
         add(&format!("{kind} S"), &scores["S"]);
@@ -87,7 +101,7 @@ fn read_pictures(path: &Path, groups: &BTreeMap<String, String>, columns: &mut C
     }
     for (group, scores) in scores {
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        columns.entry(format!("{group} S")).or_default().push(mean);
+        columns.entry(group).or_default().push(mean);
     }
     Ok(())
 }

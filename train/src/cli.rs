@@ -167,8 +167,8 @@ struct PredictArgs {
     /// Use a run's best.safetensors or last.safetensors (default: the weights that come with the tool)
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// What the depth files hold: near-bright (larger is nearer), far-bright (larger is farther), mm (distance)
-    /// or disparity
+    /// What the depth files hold, all of them: near-bright (larger is nearer), far-bright (larger is farther), mm
+    /// (distance) or disparity; sets that differ are predicted one by one
     #[arg(long, default_value = "near-bright")]
     depth_format: DepthFormat,
 }

@@ -61,7 +61,12 @@ pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
 /// If there is no data set; otherwise all that is missing or double in all of them.
 pub fn data_jobs(root: &Path, out: &Path) -> Result<Vec<Job>> {
     let (mut jobs, mut problems) = (Vec::new(), Vec::new());
-    for set in find_sets(root, &[Part::Rgb, Part::Depth])? {
+    let sets = find_sets(root, &[Part::Rgb, Part::Depth])?;
+    let complete = |name: &str| sets.iter().any(|set| set.name == name);
+    for set in find_sets(root, &[Part::Rgb])?.iter().filter(|set| !complete(&set.name)) {
+        eprintln!("left out: {} has no depth folder", set.name);
+    }
+    for set in sets {
         let folder = |part| part_folder(&set.dir, part);
         let (rgb, depth) = (folder(Part::Rgb)?, folder(Part::Depth)?);
         let masks = folder(Part::Mask).ok();

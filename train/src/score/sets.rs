@@ -4,7 +4,7 @@ use super::{SodReport, csv_header, score_folders};
 use crate::pictures::pictures_by_stem;
 use crate::sets_table::sets_table;
 use anyhow::{Context, Result, bail, ensure};
-use data::layout::{Part, part_folder, set_name};
+use data::layout::{Part, find_sets, part_folder, set_name};
 use serde::{Serialize, Serializer};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,10 @@ pub fn score(pred: &Path, gt: &Path) -> Result<Report> {
         }
     }
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    let scored = |name: &String| sets.iter().any(|(other, _)| other == name);
+    for set in find_sets(gt, &[Part::Mask]).unwrap_or_default().iter().filter(|set| !scored(&set.name)) {
+        eprintln!("not in the table: {} has masks, but there are no predictions for it", set.name);
+    }
     Ok(Report::Sets(sets))
 }
 

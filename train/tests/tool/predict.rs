@@ -154,6 +154,15 @@ fn whole_sets_are_predicted_and_scored() {
 
     desk.ok("predict --run run --data sets/NLPR --out one");
     let table = desk.ok("score sod --pred one --gt sets/NLPR");
+    // Sets without depth and sets without maps are said to be left out.
+    let said = |arguments: &str| {
+        let output = desk.tool(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said("score sod --pred one --gt sets").contains("not in the table: Own has masks"));
+    std::fs::rename(desk.path("sets/Own/depth"), desk.path("depth")).unwrap();
+    assert!(said("predict --run run --data sets --out two").contains("left out: Own has no depth folder"));
     assert!(table.lines().nth(1).unwrap().starts_with("NLPR "), "{table}");
     assert!(table.contains("  in the paper  "), "{table}");
 }

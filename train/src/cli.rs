@@ -201,7 +201,8 @@ enum ScoreTask {
         /// A safetensors file with query.feat [Q, D], query.id and query.cam [Q], and the same of gallery
         #[arg(long, value_name = "FILE")]
         features: PathBuf,
-        /// Re-rank by k-reciprocal neighbours (20, 6, 0.3) first: compares all Q + G pictures with each other
+        /// Re-rank by k-reciprocal neighbours (20, 6, 0.3) first: all Q + G pictures are compared with each other, so
+        /// time grows with the square of their number; memory grows with their number
         #[arg(long)]
         rerank: bool,
         /// Print one JSON object and nothing else

@@ -3,6 +3,7 @@
 use crate::bench::Bench;
 use crate::config::{BUILT_IN, Config};
 use crate::detector::Detector;
+use crate::metrics::reid::ReidScores;
 use crate::run_folder::RunFolder;
 use crate::trainer::{Outcome, Trainer};
 use crate::{check, demo, inspect, predict, replay, score, shrink};
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::DepthFormat;
 use data::scenes::Album;
 use indicatif::ProgressBar;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -193,6 +195,19 @@ enum ScoreTask {
         /// Draw precision-recall, F and E curves into a folder, for data sets into a folder for each in it
         #[arg(long, value_name = "DIR")]
         curves: Option<PathBuf>,
+    },
+    /// Features of queries against those of a gallery: mAP, CMC ranks, mINP
+    Reid {
+        /// A safetensors file with query.feat [Q, D], query.id and query.cam [Q], and the same of gallery
+        #[arg(long, value_name = "FILE")]
+        features: PathBuf,
+        /// Re-rank by k-reciprocal neighbours (20, 6, 0.3) first: all Q + G pictures are compared with each other, so
+        /// time grows with the square of their number; memory grows with their number
+        #[arg(long)]
+        rerank: bool,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -390,18 +405,30 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
 }
 
 fn score_files(task: ScoreTask) -> Result<()> {
-    let ScoreTask::Sod { pred, gt, json, csv, curves } = task;
-    let report = score::score(&pred, &gt)?;
-    if let Some(file) = csv {
-        report.write_csv(&file)?;
+    match task {
+        ScoreTask::Sod { pred, gt, json, csv, curves } => {
+            let report = score::score(&pred, &gt)?;
+            if let Some(file) = csv {
+                report.write_csv(&file)?;
+            }
+            if let Some(folder) = curves {
+                report.write_curves(&folder)?;
+            }
+            print_scores(&report, json, score::Report::table)
+        }
+        ScoreTask::Reid { features, rerank, json } => {
+            let scores = score::score_features(&features, rerank)?;
+            print_scores(&scores, json, ReidScores::table)
+        }
     }
-    if let Some(folder) = curves {
-        report.write_curves(&folder)?;
-    }
+}
+
+/// Prints one JSON object, or the table for people.
+fn print_scores<S: Serialize>(scores: &S, json: bool, table: impl FnOnce(&S) -> String) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(&report)?);
+        println!("{}", serde_json::to_string(scores)?);
     } else {
-        print!("{}", report.table());
+        print!("{}", table(scores));
     }
     Ok(())
 }

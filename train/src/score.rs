@@ -1,4 +1,4 @@
-//! `mutualformer score sod`: a folder of predictions against a folder of masks.
+//! `mutualformer score`. Here `score sod`: a folder of predictions against a folder of masks.
 //!
 //! Pictures are paired by file stem, whatever their formats: `preds/0001.png` answers `masks/0001.jpg`.
 //! Every mask needs a prediction and every prediction a mask of its size. A prediction without a mask is
@@ -19,7 +19,9 @@ use crate::metrics::sod::{Curves, ImageScores, Scores, SetScores, score_image};
 use crate::pictures::{pictures_by_stem, report};
 use crate::plots::{Series, line_plot};
 
+mod reid;
 mod sets;
+pub use reid::score_features;
 pub use sets::{Report, score};
 
 /// The scores of a folder of predictions. Serialises to one JSON object: `images` and the nine numbers.

@@ -1,3 +1,4 @@
 //! Evaluation measures.
 
+pub mod reid;
 pub mod sod;

@@ -3,13 +3,14 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 18] = [
+const COMMANDS: [(&str, &[&str]); 19] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
     ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
     ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
+    ("score reid", &["--features", "--rerank", "--json"]),
     ("inspect", &[]),
     ("shrink", &["--out"]),
     ("synth", &["--out", "--count", "--seed", "--first", "--size"]),

@@ -18,6 +18,7 @@ mod resume;
 mod run_files;
 mod same_bits;
 mod score;
+mod score_reid;
 mod stop;
 mod tensor_files;
 mod test_sets;

@@ -13,6 +13,7 @@ pub mod import;
 pub mod layout;
 pub mod loader;
 mod numpy;
+mod raycast;
 pub mod sample;
 pub mod scenes;
 pub mod survey;

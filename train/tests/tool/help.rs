@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 18] = [
+const COMMANDS: [(&str, &[&str]); 19] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -12,7 +12,8 @@ const COMMANDS: [(&str, &[&str]); 18] = [
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("inspect", &[]),
     ("shrink", &["--out"]),
-    ("synth", &["--out", "--count", "--seed", "--first", "--size"]),
+    ("synth sod", &["--out", "--count", "--seed", "--first", "--photos", "--size"]),
+    ("synth reid", &["--out", "--ids", "--cams", "--per-cam", "--seed", "--size"]),
     ("import-depth", &["--out", "--format"]),
     ("replay", &["--out", "--dtype", "--path", "--device"]),
     ("bench gemm", &["--m", "--k", "--n", "--batch", "--all", "--repeat", "--json"]),

@@ -235,7 +235,7 @@ struct SynthReidArgs {
     /// Folder to write rgbir/ into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How many vehicles, 2 to 600: half to train on, the others to test with
+    /// How many vehicles, 2 to 600: half to train on, the others to test with; a multiple of 4 keeps twins together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=600))]
     ids: u32,
     /// How many cameras, 2 to 8; every third records at night

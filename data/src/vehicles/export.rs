@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 pub struct Layout {
     /// Names the series of identities and cameras.
     pub seed: u64,
-    /// Identities to train on: 1 up to this number.
+    /// Identities to train on: 1 up to this number; an even number keeps twins together.
     pub train_ids: u32,
     /// Identities to test with: the numbers that follow.
     pub test_ids: u32,
@@ -28,12 +28,6 @@ pub struct Layout {
     pub per_cam: u32,
     /// Rows of a picture, one of [`HEIGHTS`]; it has twice as many columns. The public set has 128.
     pub height: usize,
-}
-
-impl Default for Layout {
-    fn default() -> Self {
-        Self { seed: 1, train_ids: 60, test_ids: 60, cams: 6, per_cam: 4, height: 128 }
-    }
 }
 
 /// A picture to write.

@@ -1,7 +1,7 @@
 //! Who is who: every number names one vehicle, and a third of the pairs share a look in either spectrum.
 
 use autograd::random::{Key, site};
-use serde::{Deserialize, Serialize};
+use rand_chacha::ChaCha8Rng;
 use std::fmt;
 
 use super::body::Body;
@@ -9,8 +9,7 @@ use super::coat::Coat;
 use super::form::Form;
 
 /// Which spectrum tells an identity from its neighbour: of 1 and 2, 3 and 4, 5 and 6, and so on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Same shape and same colours as its twin; the near infrared differs.
     RgbTwin,
@@ -84,7 +83,7 @@ impl Identity {
 
 /// What identity `id` wears in one spectrum. The first of a pair takes what comes; the second draws again until its
 /// paint differs from the first's.
-fn coat(seed: u64, id: u32, name: &str, draw: fn(&mut rand_chacha::ChaCha8Rng) -> Coat) -> Coat {
+fn coat(seed: u64, id: u32, name: &str, draw: fn(&mut ChaCha8Rng) -> Coat) -> Coat {
     let first = draw(&mut key(seed, pair(id) * 2 + 1).rng(site(name)));
     if id % 2 == 1 {
         return first;

@@ -178,12 +178,12 @@ fn day(rng: &mut ChaCha8Rng) -> [Spectrum; 2] {
 
 /// A weak street lamp for the colours; the camera brings its own lamp for the near infrared.
 fn night(rng: &mut ChaCha8Rng) -> [Spectrum; 2] {
-    let lamp = rng.random_range(0.14..0.22);
+    let lamp = rng.random_range(0.22..0.32);
     let infrared = rng.random_range(0.85..1.05);
     [
         Spectrum {
             direct: vec3(1.25, 1.0, 0.6) * lamp,
-            ambient: vec3(0.8, 0.9, 1.2) * 0.05,
+            ambient: vec3(0.8, 0.9, 1.2) * 0.08,
             on_camera: false,
             noise: rng.random_range(0.03..0.05),
             blur: rng.random_range(0.1..0.24),

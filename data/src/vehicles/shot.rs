@@ -114,11 +114,10 @@ impl Shot {
             let point = ray.at(touch.t);
             let finish = body.finish(&touch, point);
             let spot = body.spot(&touch, point, finish);
-            let gloss = if finish == Finish::Glass { 0.5 } else { gloss(finish) };
             // The road takes half of the sky away from what is near it.
             let open = [1.0, (0.55 + 0.5 * point.y).min(1.0)];
             return [0, 1].map(|number| {
-                lit(number, identity.coats[number].colour(finish, spot), touch.normal, open, gloss)
+                lit(number, identity.coats[number].colour(finish, spot), touch.normal, open, gloss(finish))
             });
         }
         let (point, normal, colours) = place.behind(&ray);

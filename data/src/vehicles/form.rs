@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind; cars are listed more often because there are more of them.
+    /// What drives by: cars are listed more often because there are more of them.
     const STREET: [Self; 10] = [
         Self::Sedan,
         Self::Sedan,

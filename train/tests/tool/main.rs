@@ -22,3 +22,4 @@ mod stop;
 mod tensor_files;
 mod test_sets;
 mod trunks;
+mod vehicles;

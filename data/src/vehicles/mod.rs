@@ -1,20 +1,22 @@
 //! Procedural vehicles for re-identification in two spectra, colour (RGB) and near infrared (NIR).
 //!
-//! An identity is a body (sedan, hatchback, off-roader, van, pickup, bus or truck with dimensions, windows and wheels of its
-//! own) whose materials have a colour and, drawn independently of it, a reflectance in the near infrared; stickers may
-//! be visible in one spectrum and not in the other. Identities come in pairs, 1 and 2, 3 and 4, and so on. Of every
-//! three pairs one are RGB twins (same shape, same colours and stickers; the NIR differs), one are NIR twins (same shape,
-//! same NIR; the colours differ) and one are simply two vehicles. So neither spectrum suffices: alone it cannot tell
-//! the twins of a third of the identities.
+//! An identity is a body (sedan, hatchback, off-roader, van, pickup, bus or truck with dimensions, windows and
+//! wheels of its own) whose materials have a colour and, drawn independently of it, a reflectance in the near
+//! infrared; stickers may be visible in one spectrum and not in the other. Identities come in pairs, 1 and 2, 3 and
+//! 4, and so on. Of every three pairs one are RGB twins (same shape, same colours and stickers; the NIR differs),
+//! one are NIR twins (same shape, same NIR; the colours differ) and one are simply two vehicles. So neither
+//! spectrum suffices: alone it cannot tell the twins of a third of the identities.
 //!
-//! Eight cameras see them, each with its own viewpoint, light, colour cast, noise, blur and surroundings. Every third
-//! records at night: colours are dark and noisy there, while a lamp on the camera lights the near infrared. Each shot
-//! varies pose, crop and exposure, and some have a post in the way.
+//! Eight cameras see them, each with its own viewpoint, light, colour cast, noise, blur and surroundings. Every
+//! third records at night: colours are dark and noisy there, while a lamp on the camera lights the near infrared.
+//! Each shot varies pose, crop and exposure, and some have a post in the way.
 //!
-//! What these pictures are not: evidence about real near infrared, real vehicles or real cameras. Materials are random
-//! numbers, not measured reflectances; they show whether a method makes use of two sources that complement each other.
+//! What these pictures are not: evidence about real near infrared, real vehicles or real cameras. Materials are
+//! random numbers, not measured reflectances; they show whether a method makes use of two sources that complement
+//! each other.
 //!
-//! A picture depends on seed, identity, camera and number only. A ray caster with closed-form intersections draws it.
+//! A picture depends on seed, identity, camera and number only. A ray caster with closed-form intersections draws
+//! it.
 
 mod body;
 mod coat;

@@ -74,15 +74,14 @@ impl Shot {
         let mut pictures = [3, 1].map(|channels| Array3::zeros((channels, height, width)));
         for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
             let lean = if (row + column) % 2 == 0 { 0.25 } else { -0.25 };
-            for side in [-1.0, 1.0] {
+            let [first, second] = [-1.0, 1.0].map(|side| {
                 let x = (column as f32 + 0.5 + side * 0.25) * scale / 2.0;
                 let y = (row as f32 + 0.5 + side * lean) * scale;
-                let light = self.light(identity, place, [x, y]);
-                for (picture, light) in pictures.iter_mut().zip(light) {
-                    for (channel, value) in (0..picture.dim().0).zip(light.array()) {
-                        picture[[channel, row, column]] += 0.5 * value;
-                    }
-                }
+                self.light(identity, place, [x, y])
+            });
+            for (number, picture) in pictures.iter_mut().enumerate() {
+                let mean = first[number].mix(second[number], 0.5).array();
+                (0..picture.dim().0).for_each(|channel| picture[[channel, row, column]] = mean[channel]);
             }
         }
         pictures

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
@@ -97,6 +98,27 @@ pub fn write_rgb(path: &Path, rgb: ArrayView3<f32>) -> Result<(), DataError> {
     assert_eq!(channels, 3, "write_rgb expects [3, H, W], found [{channels}, {height}, {width}]");
     let bytes: Vec<u8> = rgb.permuted_axes([1, 2, 0]).iter().map(|&v| to_u8(v)).collect();
     write_png(path, &bytes, (height, width), ExtendedColorType::Rgb8)
+}
+
+/// Writes `[3, H, W]` as an 8-bit JPEG whose artefacts stay below a camera's noise. Values outside [0, 1] are clipped.
+///
+/// # Errors
+/// If the file cannot be written.
+///
+/// # Panics
+/// If there are not three channels.
+pub fn write_jpeg(path: &Path, rgb: ArrayView3<f32>) -> Result<(), DataError> {
+    const QUALITY: u8 = 92;
+    let (channels, height, width) = rgb.dim();
+    assert_eq!(channels, 3, "write_jpeg expects [3, H, W], found [{channels}, {height}, {width}]");
+    let bytes: Vec<u8> = rgb.permuted_axes([1, 2, 0]).iter().map(|&v| to_u8(v)).collect();
+    let write = || -> Result<(), ImageError> {
+        let mut file = BufWriter::new(File::create(path)?);
+        let encoder = JpegEncoder::new_with_quality(&mut file, QUALITY);
+        encoder.write_image(&bytes, width as u32, height as u32, ExtendedColorType::Rgb8)?;
+        Ok(file.flush()?)
+    };
+    write().map_err(|cause| DataError::Write { path: path.to_owned(), cause })
 }
 
 /// A value in [0, 1] as one of 256 levels, rounded to the nearest; values outside are clipped.

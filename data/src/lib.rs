@@ -1,9 +1,10 @@
 //! Data sets, procedural scenes and loaders.
 //!
-//! Everything here ends in a [`Sample`]: one RGB-D picture with the mask of its salient object. Samples come from
+//! What is for detection ends in a [`Sample`]: one RGB-D picture with the mask of its salient object. Samples come from
 //! files ([`layout`], read by [`image_io`], their depth brought to one convention by [`depth`]) or are drawn
 //! ([`scenes`]). They are varied ([`augment()`]), resized ([`transform`]) and stacked into batches by background threads
 //! ([`loader`]), in an order that no thread can influence. [`survey`] looks a data set through beforehand.
+//! For re-identification, [`vehicles`] draws vehicles in colour and near infrared.
 
 pub mod augment;
 pub mod depth;
@@ -13,10 +14,12 @@ pub mod import;
 pub mod layout;
 pub mod loader;
 mod numpy;
+mod raycast;
 pub mod sample;
 pub mod scenes;
 pub mod survey;
 pub mod transform;
+pub mod vehicles;
 
 pub use augment::{Augment, augment};
 pub use depth::DepthFormat;

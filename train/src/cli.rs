@@ -13,6 +13,7 @@ use autograd::checkpoint::TensorFile;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::DepthFormat;
 use data::scenes::Album;
+use data::vehicles::Layout;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -81,8 +82,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Write procedural scenes as files in the public layout
-    Synth(SynthArgs),
+    /// Write procedural pictures as files in a public layout
+    Synth {
+        #[command(subcommand)]
+        task: SynthTask,
+    },
     /// Convert a depth file (16-bit mm, disparity as png or npz, float npy) to the loader's convention
     ImportDepth {
         /// The file to read
@@ -211,10 +215,16 @@ enum ScoreTask {
     },
 }
 
+#[derive(Subcommand)]
+enum SynthTask {
+    /// Scenes for RGB-D salient object detection: RGB/, depth/ and GT/
+    Sod(SynthSodArgs),
+    /// Vehicles for RGB-NIR re-identification: rgbir/ as in RGBN300, and identities.csv
+    Reid(SynthReidArgs),
+}
+
 #[derive(Args)]
-struct SynthArgs {
-    /// Which task
-    task: Task,
+struct SynthSodArgs {
     /// Folder to write RGB/, depth/ and GT/ into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -232,6 +242,28 @@ struct SynthArgs {
     photos: Option<PathBuf>,
     /// Pixels a side, 32 to 512
     #[arg(long, value_name = "N", default_value_t = 256)]
+    size: usize,
+}
+
+#[derive(Args)]
+struct SynthReidArgs {
+    /// Folder to write rgbir/ into
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How many vehicles, 2 to 600: half to train on, the others to test with; a multiple of 4 keeps twins together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=600))]
+    ids: u32,
+    /// How many cameras, 2 to 8; every third records at night
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=8))]
+    cams: u32,
+    /// Pictures of every vehicle under every camera, 1 to 999
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=999))]
+    per_cam: u32,
+    /// Names the series of vehicles and cameras; other seeds, others
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Rows of a picture, 16 to 512; it has twice as many columns in each spectrum
+    #[arg(long, value_name = "N", default_value_t = 128)]
     size: usize,
 }
 
@@ -290,7 +322,8 @@ pub fn main() -> Result<()> {
             println!("{}: {after} bytes, {before} before", out.display());
             Ok(())
         }
-        Command::Synth(args) => synth(&args),
+        Command::Synth { task: SynthTask::Sod(args) } => synth_sod(&args),
+        Command::Synth { task: SynthTask::Reid(args) } => synth_reid(&args),
         Command::ImportDepth { input, out, format } => {
             let stats = data::import::import_depth(&input, format, &out)?;
             println!("{}: {stats}", out.display());
@@ -433,8 +466,7 @@ fn print_scores<S: Serialize>(scores: &S, json: bool, table: impl FnOnce(&S) -> 
     Ok(())
 }
 
-fn synth(args: &SynthArgs) -> Result<()> {
-    let Task::Sod = args.task;
+fn synth_sod(args: &SynthSodArgs) -> Result<()> {
     let bar = ProgressBar::new(args.count as u64);
     let progress = |done: usize| bar.set_position(done as u64);
     let album = args.photos.as_deref().map_or_else(|| Ok(Album::default()), Album::open)?;
@@ -449,6 +481,17 @@ fn synth(args: &SynthArgs) -> Result<()> {
     )?;
     bar.finish_and_clear();
     println!("{} scenes in {}", args.count, args.out.display());
+    Ok(())
+}
+
+fn synth_reid(args: &SynthReidArgs) -> Result<()> {
+    let &SynthReidArgs { ids, cams, per_cam, seed, size: height, .. } = args;
+    let layout = Layout { seed, train_ids: ids / 2, test_ids: ids - ids / 2, cams, per_cam, height };
+    let bar = ProgressBar::new(layout.count() as u64);
+    let progress = |done: usize| bar.set_position(done as u64);
+    data::vehicles::write_layout(&args.out, &layout, &progress)?;
+    bar.finish_and_clear();
+    println!("{} pictures of {ids} vehicles in {}", layout.count(), args.out.join("rgbir").display());
     Ok(())
 }
 

@@ -10,9 +10,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::texture::Palette;
-use super::vec3::{Vec3, vec3};
 use crate::error::DataError;
 use crate::image_io::{is_picture, read_rgb};
+use crate::raycast::vec3::{Vec3, vec3};
 
 /// Photographs are kept with so many pixels along their longer side: as a texture they are seen from metres away.
 const SIDE: usize = 256;

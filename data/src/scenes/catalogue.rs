@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use std::f32::consts::{FRAC_1_SQRT_2 as DIAGONAL, TAU};
 
 use super::figure::{Figure, Part};
-use super::shape::Shape::{self, Ball, Block, Frustum};
-use super::vec3::{Basis, Vec3, vec3};
+use crate::raycast::shape::Shape::{self, Ball, Block, Frustum};
+use crate::raycast::vec3::{Basis, Vec3, vec3};
 
 const CYLINDER: Shape = Frustum { top: 1.0 };
 const CONE: Shape = Frustum { top: 0.0 };

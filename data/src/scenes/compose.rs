@@ -9,14 +9,14 @@ use super::SceneKind;
 use super::album::Album;
 use super::catalogue;
 use super::figure::Figure;
-use super::noise::Noise;
 use super::room::{Face, Poster, Room};
 use super::sensor::Sensor;
 use super::solid::{Role, Solid};
 use super::texture::{Fabric, Texture};
-use super::vec3::{Basis, Vec3, vec3};
 use super::wardrobe::{Wardrobe, paint};
 use super::world::{Camera, Light, World};
+use crate::raycast::noise::Noise;
+use crate::raycast::vec3::{Basis, Vec3, vec3};
 
 /// A scene ready to be photographed.
 #[derive(Clone, Debug)]

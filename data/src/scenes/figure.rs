@@ -1,7 +1,7 @@
 //! A figure is a handful of primitive parts that belong together: a lamp, a chair, an animal.
 
-use super::shape::Shape;
-use super::vec3::{Basis, Ray, Vec3, vec3};
+use crate::raycast::shape::Shape;
+use crate::raycast::vec3::{Basis, Ray, Vec3, vec3};
 
 /// One primitive of a figure, in the figure's own frame (metres, y up, standing on y = 0).
 #[derive(Clone, Copy, Debug)]

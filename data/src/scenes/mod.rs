@@ -12,14 +12,11 @@ mod catalogue;
 mod compose;
 mod export;
 mod figure;
-mod noise;
 mod photograph;
 mod room;
 mod sensor;
-mod shape;
 mod solid;
 mod texture;
-mod vec3;
 mod wardrobe;
 mod world;
 

@@ -7,8 +7,8 @@ use rand_distr::{Distribution, Normal};
 use super::compose::Stage;
 use super::sensor::position;
 use super::solid::Role;
-use super::vec3::{Vec3, vec3};
 use super::world::Hit;
+use crate::raycast::vec3::{Vec3, vec3};
 
 /// Standard deviation of the colour camera's noise.
 const GRAIN: f32 = 0.012;

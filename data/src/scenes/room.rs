@@ -2,7 +2,7 @@
 
 use super::solid::Solid;
 use super::texture::{Fabric, Texture};
-use super::vec3::{Ray, Vec3, vec3};
+use crate::raycast::vec3::{Ray, Vec3, vec3};
 
 /// The faces of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

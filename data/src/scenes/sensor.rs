@@ -5,8 +5,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use super::noise::Noise;
-use super::vec3::vec3;
+use crate::raycast::noise::Noise;
+use crate::raycast::vec3::vec3;
 
 /// The darkest value that still means "measured"; 0 means "missing".
 const DARKEST: f32 = 8.0;

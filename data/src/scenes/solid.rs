@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, Touch};
 use super::texture::{Fabric, Texture};
-use super::vec3::{Basis, Ray, Vec3};
+use crate::raycast::vec3::{Basis, Ray, Vec3};
 
 /// What a solid is to the one who judges the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

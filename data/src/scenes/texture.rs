@@ -5,8 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 use super::album::Album;
-use super::noise::Noise;
-use super::vec3::{Vec3, vec3};
+use crate::raycast::colour::hsv;
+use crate::raycast::noise::Noise;
+use crate::raycast::vec3::{Vec3, vec3};
 
 /// Two or three related colours, RGB in [0, 1].
 pub type Palette = [Vec3; 3];
@@ -140,15 +141,6 @@ fn tile([first, second, joint]: Palette, noise: &Noise, p: Vec3, normal: Vec3) -
     p[flattest] = 0.5;
     let in_joint = p.iter().any(|v| v - v.floor() < JOINT);
     if in_joint { joint } else { first.mix(second, noise.cell(Vec3::from_array(p))) }
-}
-
-/// A colour from hue (turns), saturation and value, the last two in [0, 1].
-pub fn hsv(hue: f32, saturation: f32, value: f32) -> Vec3 {
-    let channel = |shift: f32| {
-        let ramp = (((hue + shift).rem_euclid(1.0) * 6.0 - 3.0).abs() - 1.0).clamp(0.0, 1.0);
-        value * (1.0 - saturation * (1.0 - ramp))
-    };
-    vec3(channel(0.0), channel(2.0 / 3.0), channel(1.0 / 3.0))
 }
 
 /// A palette of shades around one colour: saturation and value drawn from ranges, lighter and darker by about

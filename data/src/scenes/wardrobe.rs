@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::SceneKind;
 use super::album::Album;
-use super::texture::{Palette, Pattern, Texture, hsv, shades};
-use super::vec3::Vec3;
+use super::texture::{Palette, Pattern, Texture, shades};
+use crate::raycast::colour::hsv;
+use crate::raycast::vec3::Vec3;
 
 /// Two colours further apart than this (Euclidean, RGB in [0, 1]) are told apart at a glance.
 const DISTINCT: f32 = 0.4;

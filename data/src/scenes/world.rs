@@ -4,7 +4,7 @@ use super::figure::Touch;
 use super::room::{Face, Room};
 use super::solid::{Role, Solid};
 use super::texture::Fabric;
-use super::vec3::{Basis, Ray, Vec3, vec3};
+use crate::raycast::vec3::{Basis, Ray, Vec3, vec3};
 
 /// A pinhole camera.
 #[derive(Clone, Copy, Debug)]

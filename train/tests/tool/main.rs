@@ -23,3 +23,4 @@ mod stop;
 mod tensor_files;
 mod test_sets;
 mod trunks;
+mod vehicles;

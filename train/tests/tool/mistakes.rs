@@ -47,6 +47,8 @@ fn numbers_on_the_command_line() {
         "demo --steps none",
         "synth sod --out set --count 0",
         "synth sod --out set",
+        "synth reid --out set --ids 1",
+        "synth reid --out set --ids 8 --cams 9",
         "demo reid",
     ] {
         desk.misused(arguments);

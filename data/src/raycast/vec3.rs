@@ -1,6 +1,6 @@
 //! Three numbers that move together (points in metres, directions, colours), rotated frames, and rays.
 //!
-//! Axes of the room: x to the right, y up, z away from the camera.
+//! Axes of a scene: x to the right, y up, z away from the camera.
 
 use std::ops::{Add, Mul, Neg, Sub};
 

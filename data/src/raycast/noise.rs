@@ -71,7 +71,7 @@ fn split(v: f32) -> (u8, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenes::vec3::vec3;
+    use crate::raycast::vec3::vec3;
     use autograd::random::Key;
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 19] = [
+const COMMANDS: [(&str, &[&str]); 20] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),

@@ -161,22 +161,27 @@ fn rotate_plane(plane: ArrayView2<f32>, degrees: f32) -> Array2<f32> {
 
 /// A position along a side, pixel centres at whole numbers, thrown back at the borders -½ and side - ½.
 fn mirrored(position: f32, side: usize) -> f32 {
+    reflected(position + 0.5, side)
+}
+
+/// The same from the distance to the border at which the side begins.
+pub(crate) fn reflected(distance: f32, side: usize) -> f32 {
     let side = side as f32;
-    let there_and_back = (position + 0.5).rem_euclid(2.0 * side);
+    let there_and_back = distance.rem_euclid(2.0 * side);
     there_and_back.min(2.0 * side - there_and_back) - 0.5
 }
 
 /// The two neighbours of a target pixel along one axis: `(1 - share) * low + share * high`.
 #[derive(Clone, Copy)]
-struct Tap {
-    low: usize,
-    high: usize,
-    share: f32,
+pub(crate) struct Tap {
+    pub low: usize,
+    pub high: usize,
+    pub share: f32,
 }
 
 impl Tap {
     /// For a position along a side, pixel centres at whole numbers; beyond the outermost centres it is clamped.
-    fn at(position: f32, side: usize) -> Tap {
+    pub fn at(position: f32, side: usize) -> Tap {
         let position = position.clamp(0.0, (side - 1) as f32);
         let low = position as usize;
         Tap { low, high: (low + 1).min(side - 1), share: position - low as f32 }

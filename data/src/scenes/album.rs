@@ -13,6 +13,7 @@ use super::texture::Palette;
 use crate::error::DataError;
 use crate::image_io::{is_picture, read_rgb};
 use crate::raycast::vec3::{Vec3, vec3};
+use crate::transform::{Tap, reflected};
 
 /// Photographs are kept with so many pixels along their longer side: as a texture they are seen from metres away.
 const SIDE: usize = 256;
@@ -67,7 +68,8 @@ impl Album {
         let pixels = &self.photos[number].pixels;
         let (height, width) = pixels.dim();
         let side = height.max(width) as f32;
-        let (row, column) = (mirrored(-y * side, height), mirrored(x * side, width));
+        let tap = |distance: f32, side: usize| Tap::at(reflected(distance, side), side);
+        let (row, column) = (tap(-y * side, height), tap(x * side, width));
         let along = |row: usize| pixels[[row, column.low]].mix(pixels[[row, column.high]], column.share);
         along(row.low).mix(along(row.high), row.share)
     }
@@ -104,23 +106,6 @@ fn palette(pixels: &Array2<Vec3>) -> Palette {
     let dark = mean(&|colour| brightness(colour) < brightness(&all));
     let light = mean(&|colour| brightness(colour) > brightness(&all));
     [all, dark.unwrap_or(all), light.unwrap_or(all)]
-}
-
-/// The two pixels around a position along an axis, and how far it is from the first.
-struct Tap {
-    low: usize,
-    high: usize,
-    share: f32,
-}
-
-/// Position `at`, in pixels, along an axis of `count` pixels that goes back and forth for ever.
-fn mirrored(at: f32, count: usize) -> Tap {
-    let period = 2.0 * count as f32;
-    let there = at.rem_euclid(period);
-    let place = if there < count as f32 { there } else { period - there } - 0.5; // pixel centres at half integers
-    let place = place.clamp(0.0, (count - 1) as f32);
-    let low = place as usize;
-    Tap { low, high: (low + 1).min(count - 1), share: place - low as f32 }
 }
 
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! Writes scenes to disk in the folder layout of public RGB-D data sets.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{GrayImage, ImageError, Luma, Rgb, RgbImage};
-use ndarray::Array2;
 use rayon::prelude::*;
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Album, SIZES, Scene, render_with_photos};
-use crate::Sample;
+use crate::error::DataError;
+use crate::image_io::{to_u8, write_grey, write_jpeg};
+use crate::sample::Sample;
 
-/// JPEG quality of the colour pictures: artefacts stay below the camera's noise.
-const QUALITY: u8 = 92;
 /// Scenes drawn between two reports of progress.
 const BATCH: usize = 64;
 
@@ -35,13 +32,8 @@ pub enum ExportError {
         source: io::Error,
     },
     /// A picture could not be encoded or written.
-    #[error("cannot write the picture {path}")]
-    Picture {
-        /// The file.
-        path: PathBuf,
-        /// What the encoder said.
-        source: ImageError,
-    },
+    #[error(transparent)]
+    Picture(#[from] DataError),
 }
 
 /// Writes scenes `first .. first + count` of a series as `RGB/<name>.jpg`, `depth/<name>.png` (8 bit, near bright,
@@ -82,36 +74,9 @@ pub fn write_layout(
 }
 
 /// The three pictures of one sample.
-fn write_sample(dir: &Path, sample: &Sample) -> Result<(), ExportError> {
-    let name = &sample.name;
-    let path = dir.join("RGB").join(format!("{name}.jpg"));
-    let file = File::create(&path).map_err(|source| ExportError::Io { path: path.clone(), source })?;
-    rgb_image(sample)
-        .write_with_encoder(JpegEncoder::new_with_quality(BufWriter::new(file), QUALITY))
-        .map_err(|source| ExportError::Picture { path, source })?;
-    for (folder, values) in [("depth", &sample.depth), ("GT", &sample.mask)] {
-        let path = dir.join(folder).join(format!("{name}.png"));
-        grey_image(values).save(&path).map_err(|source| ExportError::Picture { path, source })?;
-    }
-    Ok(())
-}
-
-/// `[3, H, W]` in [0, 1] to 8-bit pixels.
-fn rgb_image(sample: &Sample) -> RgbImage {
-    let (_, height, width) = sample.rgb.dim();
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        Rgb([0, 1, 2].map(|channel| eight_bit(sample.rgb[[channel, y as usize, x as usize]])))
-    })
-}
-
-/// `[H, W]` in [0, 1] to 8-bit pixels.
-fn grey_image(values: &Array2<f32>) -> GrayImage {
-    let (height, width) = values.dim();
-    GrayImage::from_fn(width as u32, height as u32, |x, y| {
-        Luma([eight_bit(values[[y as usize, x as usize]])])
-    })
-}
-
-fn eight_bit(value: f32) -> u8 {
-    (value * 255.0).round() as u8
+fn write_sample(dir: &Path, sample: &Sample) -> Result<(), DataError> {
+    let place = |folder: &str, extension: &str| dir.join(folder).join(format!("{}.{extension}", sample.name));
+    write_jpeg(&place("RGB", "jpg"), sample.rgb.view())?;
+    write_grey(&place("depth", "png"), sample.depth.mapv(to_u8).view())?;
+    write_grey(&place("GT", "png"), sample.mask.mapv(to_u8).view())
 }

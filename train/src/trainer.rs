@@ -52,6 +52,8 @@ pub struct Trainer {
     /// Best validation S-measure so far.
     best: f64,
     train: Dataset,
+    /// Of the training pictures, to tell on resumption whether they are still the same.
+    fingerprint: String,
     validation: Dataset,
     /// Test sets by name, scored one by one.
     test: Vec<(String, Dataset)>,
@@ -62,17 +64,18 @@ pub struct Trainer {
 impl Trainer {
     /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
     pub fn new(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
-        let mut trainer = Trainer::prepare(config, run, max_steps)?;
+        let mut detector = Detector::new(config)?;
         if let Some(path) = &config.train.trunk_weights {
-            trainer.detector.load_trunks(path).context("train.trunk_weights")?;
-            trainer.ema = ema(&config.train, &trainer.detector.params);
+            detector.load_trunks(path).context("train.trunk_weights")?;
         }
+        let trainer = Trainer::prepare(detector, run, max_steps)?;
         trainer.run.start(&config.to_toml())?;
         Ok(trainer)
     }
 
-    /// Opens the data and makes the network; touches no file.
-    fn prepare(config: &Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+    /// Opens the data; writes no file.
+    fn prepare(detector: Detector, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer> {
+        let config = &detector.config;
         let open = |name: &str, sources: &[_]| {
             Dataset::open(sources, config.data.size).with_context(|| format!("data.{name}"))
         };
@@ -86,11 +89,10 @@ impl Trainer {
             config.train.accumulate,
             config.train.batch
         );
-        let detector = Detector::new(config)?;
-        let ema = ema(&config.train, &detector.params);
+        let ema = (config.train.ema > 0.0).then(|| Ema::new(&detector.params, config.train.ema));
         let optimizer = optimizer(&config.train, &detector.params);
         let frozen = frozen(&config.train, &detector.params)?;
-        let at = Position::default();
+        let (fingerprint, at) = (train.fingerprint(), Position::default());
         Ok(Trainer {
             run,
             detector,
@@ -100,6 +102,7 @@ impl Trainer {
             at,
             best: f64::NEG_INFINITY,
             train,
+            fingerprint,
             validation,
             test,
             max_steps,
@@ -124,7 +127,7 @@ impl Trainer {
         );
         let config = Config::parse(text("config")?, &[])?;
         let limit = state.metadata.get("max_steps").map(|steps| steps.parse()).transpose()?;
-        let mut trainer = Trainer::prepare(&config, run, max_steps.or(limit))?;
+        let mut trainer = Trainer::prepare(Detector::new(&config)?, run, max_steps.or(limit))?;
         trainer.detector.params.import("param.", &state, LoadMode::Strict)?;
         trainer.optimizer.import(&trainer.detector.params, &state)?;
         if let Some(ema) = &mut trainer.ema {
@@ -136,7 +139,7 @@ impl Trainer {
             step: text("step")?.parse()?,
         };
         trainer.best = text("best")?.parse()?;
-        if state.metadata.get("train_data").is_some_and(|before| *before != trainer.train.fingerprint()) {
+        if state.metadata.get("train_data").is_some_and(|before| *before != trainer.fingerprint) {
             eprintln!(
                 "warning: the training pictures are not those the run was saved with (other names or file lengths): it \
                  goes on, but does not end as it would have"
@@ -353,7 +356,7 @@ impl Trainer {
             ("batch", self.at.batch.to_string()),
             ("step", self.at.step.to_string()),
             ("best", self.best.to_string()),
-            ("train_data", self.train.fingerprint()),
+            ("train_data", self.fingerprint.clone()),
         ] {
             state.metadata.insert(name.to_owned(), value);
         }
@@ -389,11 +392,6 @@ impl Trainer {
         let steps = (config.epochs * (self.batches_per_epoch() / config.accumulate)) as u64;
         self.max_steps.map_or(steps, |limit| limit.min(steps))
     }
-}
-
-/// The averaged weights, where the configuration asks for them.
-fn ema(config: &TrainConfig, params: &Params) -> Option<Ema> {
-    (config.ema > 0.0).then(|| Ema::new(params, config.ema))
 }
 
 /// The update rule of a configuration; weight decay on matrices and kernels only, another learning rate for the trunks.

@@ -1,9 +1,11 @@
 //! Networks built from the MutualFormer block: [`sod`] holds the detectors, [`trunk`] what the large ones stand on.
 
 pub mod layers;
+pub mod reid;
 pub mod sod;
 pub mod trunk;
 
+pub use reid::{ReidHead, ReidOutput};
 pub use sod::{
     LevelConfig, Modality, MutualConfig, MutualSod, SodConfig, SodNetwork, SodOutput, TinyConfig, TinySod,
     TokenLevel,

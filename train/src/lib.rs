@@ -14,6 +14,7 @@ pub mod picture;
 pub mod pictures;
 pub mod plots;
 pub mod predict;
+pub mod reid;
 pub mod replay;
 pub mod report;
 pub mod run_folder;

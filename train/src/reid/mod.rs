@@ -1,0 +1,1 @@
+//! Re-identification: training, features, searches.

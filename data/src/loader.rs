@@ -11,11 +11,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use autograd::random::{Key, site};
-use ndarray::{Array4, Axis, s};
 use rand::RngExt;
 
 use crate::error::DataError;
-use crate::sample::Sample;
+use crate::sample::{Batch, Sample};
 
 /// In which order a pass over the data goes, and which part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,62 +31,8 @@ pub struct Order {
     pub drop_last: bool,
 }
 
-/// Samples of one size, stacked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// The samples' names.
-    pub names: Vec<String>,
-    /// Their indices in the data set.
-    pub indices: Vec<usize>,
-    /// Colour in [0, 1], `[B, 3, H, W]`.
-    pub rgb: Array4<f32>,
-    /// Depth in [0, 1], near = 1, 0 = missing, `[B, 1, H, W]`.
-    pub depth: Array4<f32>,
-    /// Truth, 0 or 1, `[B, 1, H, W]`.
-    pub mask: Array4<f32>,
-}
-
-impl Batch {
-    /// Stacks samples of one size, of which there is at least one; `indices` are their numbers in the data set.
-    ///
-    /// # Errors
-    /// Names the sample and the part whose size differs from the first sample's depth.
-    pub fn stack(indices: &[usize], samples: &[Sample]) -> Result<Batch, DataError> {
-        let (count, (height, width)) = (samples.len(), samples[0].depth.dim());
-        let mut batch = Batch {
-            names: samples.iter().map(|sample| sample.name.clone()).collect(),
-            indices: indices.to_vec(),
-            rgb: Array4::zeros((count, 3, height, width)),
-            depth: Array4::zeros((count, 1, height, width)),
-            mask: Array4::zeros((count, 1, height, width)),
-        };
-        for (b, Sample { name, rgb, depth, mask }) in samples.iter().enumerate() {
-            let (_, rgb_height, rgb_width) = rgb.dim();
-            let sizes = [("rgb", (rgb_height, rgb_width)), ("depth", depth.dim()), ("mask", mask.dim())];
-            if let Some((part, found)) = sizes.into_iter().find(|&(_, size)| size != (height, width)) {
-                return Err(DataError::SizeMismatch {
-                    name: name.clone(),
-                    part,
-                    expected: (height, width),
-                    found,
-                });
-            }
-            batch.rgb.index_axis_mut(Axis(0), b).assign(rgb); // [3, H, W]
-            batch.depth.slice_mut(s![b, 0, .., ..]).assign(depth); // [H, W]
-            batch.mask.slice_mut(s![b, 0, .., ..]).assign(mask);
-        }
-        Ok(batch)
-    }
-}
-
-/// One pass over `len` samples in batches of `batch`, made ahead of time by `workers` threads, or on demand in the
-/// calling thread if there are none. `load` gets the index of a sample and two keys. The first is the sample's, for its
-/// augmentation: the seed, the epoch and that index. The second is the batch's, for what its samples must have in common,
-/// such as their size: the seed, the epoch and the number of the batch. Neither the number of workers nor resuming
-/// changes what is drawn from them.
-///
-/// An item is an error if a sample of its batch cannot be loaded, or if loading it panicked; the items after it are
-/// not affected.
+/// One pass over `len` RGB-D samples in batches of `batch`: [`planned_batches`] in the given order, where what a sample's
+/// key draws depends on its index and not on its place.
 ///
 /// # Panics
 /// If `batch` is zero.
@@ -97,36 +42,113 @@ pub fn batches(
     order: Order,
     workers: usize,
     load: impl Fn(usize, Key, Key) -> Result<Sample, DataError> + Send + Sync + 'static,
-) -> Batches {
+) -> Batches<Batch> {
     assert!(batch > 0, "a batch must hold at least one sample");
-    let count = if order.drop_last { len / batch } else { len.div_ceil(batch) };
-    let plan = Plan { indices: permutation(len, order), batch, count, order, load: Box::new(load) };
-    let next = order.start_batch.min(count);
+    let mut batches: Vec<Vec<usize>> = permutation(len, order).chunks(batch).map(<[usize]>::to_vec).collect();
+    if order.drop_last && !len.is_multiple_of(batch) {
+        batches.pop();
+    }
+    let Order { seed, epoch, start_batch, .. } = order;
+    let plan = Plan { seed, epoch, batches, start_batch, key_of: KeyOf::Index };
+    planned_batches(plan, workers, load, Batch::stack)
+}
+
+/// Which samples a pass over the data visits, in which order, and what its random numbers depend on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The run's seed.
+    pub seed: u64,
+    /// Number of this pass over the data.
+    pub epoch: u64,
+    /// The samples' indices in the data set, batch by batch. A sample may occur in several places.
+    pub batches: Vec<Vec<usize>>,
+    /// How many batches to leave out at the start, to resume within an epoch. They are not loaded.
+    pub start_batch: usize,
+    /// What tells the samples' keys apart.
+    pub key_of: KeyOf,
+}
+
+/// What tells the keys of the samples of one epoch apart, by which their augmentations are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOf {
+    /// The sample's index in the data set: its augmentation stays the same wherever the order puts it.
+    Index,
+    /// How many samples come before it in the epoch: a sample that occurs twice is augmented in two ways.
+    Place,
+}
+
+/// The plan's batches, made ahead of time by `workers` threads, or on demand in the calling thread if there are none.
+/// `load` gets the index of a sample and two keys of the plan's seed and epoch. The first is the sample's, for its
+/// augmentation ([`KeyOf`]). The second is the batch's, for what its samples must have in common, such as their size:
+/// its step is the number of the batch. Neither the number of workers nor resuming changes what is drawn from them.
+/// `stack` gets the indices of a batch and what was loaded for them.
+///
+/// An item is an error if a sample of its batch cannot be loaded, or if loading it panicked; the items after it are
+/// not affected.
+pub fn planned_batches<S: 'static, B: Send + 'static>(
+    plan: Plan,
+    workers: usize,
+    load: impl Fn(usize, Key, Key) -> Result<S, DataError> + Send + Sync + 'static,
+    stack: impl Fn(&[usize], &[S]) -> Result<B, DataError> + Send + Sync + 'static,
+) -> Batches<B> {
+    let count = plan.batches.len();
+    let next = plan.start_batch.min(count);
+    let make: Make<B> = Box::new(move |number| {
+        let samples: Vec<S> = plan.load(number, &load)?;
+        stack(&plan.batches[number], &samples)
+    });
     let made_by = if workers == 0 {
-        MadeBy::Caller(plan)
+        MadeBy::Caller(make)
     } else {
-        let plan = Arc::new(plan);
-        MadeBy::Workers((0..workers).map(|w| Worker::start(&plan, next + w, workers)).collect())
+        let make = Arc::new(make);
+        MadeBy::Workers(
+            (0..workers).map(|w| Worker::start(&make, (next + w..count).step_by(workers))).collect(),
+        )
     };
     Batches { made_by, first: next, next, count }
 }
 
+impl Plan {
+    /// The samples of batch `number`.
+    fn load<S>(
+        &self,
+        number: usize,
+        load: impl Fn(usize, Key, Key) -> Result<S, DataError>,
+    ) -> Result<Vec<S>, DataError> {
+        let key = |step: usize| Key { seed: self.seed, epoch: self.epoch, step: step as u64 };
+        let before: usize = self.batches[..number].iter().map(Vec::len).sum();
+        let load_one = |(position, &index): (usize, &usize)| {
+            let step = match self.key_of {
+                KeyOf::Index => index,
+                KeyOf::Place => before + position,
+            };
+            // A panic becomes an error: it must neither kill the thread silently nor leave the reader waiting.
+            catch_unwind(AssertUnwindSafe(|| load(index, key(step), key(number))))
+                .unwrap_or_else(|panic| Err(DataError::Panicked { index, message: message(panic.as_ref()) }))
+        };
+        self.batches[number].iter().enumerate().map(load_one).collect()
+    }
+}
+
+/// Makes the batch of a number.
+type Make<B> = Box<dyn Fn(usize) -> Result<B, DataError> + Send + Sync>;
+
 /// The batches of one epoch, in order. Dropping it ends its threads, once each has finished the batch in its
 /// hands.
-pub struct Batches {
-    made_by: MadeBy,
+pub struct Batches<B> {
+    made_by: MadeBy<B>,
     first: usize,
     next: usize,
     count: usize,
 }
 
-enum MadeBy {
-    Caller(Plan),
-    Workers(Vec<Worker>),
+enum MadeBy<B> {
+    Caller(Make<B>),
+    Workers(Vec<Worker<B>>),
 }
 
-impl Iterator for Batches {
-    type Item = Result<Batch, DataError>;
+impl<B> Iterator for Batches<B> {
+    type Item = Result<B, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.count {
@@ -135,7 +157,7 @@ impl Iterator for Batches {
         let number = self.next;
         self.next += 1;
         Some(match &self.made_by {
-            MadeBy::Caller(plan) => plan.make(number),
+            MadeBy::Caller(make) => make(number),
             MadeBy::Workers(workers) => {
                 let worker = &workers[(number - self.first) % workers.len()];
                 worker.batches.recv().expect("a worker ends only after its last batch")
@@ -148,9 +170,9 @@ impl Iterator for Batches {
     }
 }
 
-impl ExactSizeIterator for Batches {}
+impl<B> ExactSizeIterator for Batches<B> {}
 
-impl Drop for Batches {
+impl<B> Drop for Batches<B> {
     fn drop(&mut self) {
         if let MadeBy::Workers(workers) = &mut self.made_by {
             for Worker { batches, thread } in workers.drain(..) {
@@ -162,54 +184,25 @@ impl Drop for Batches {
 }
 
 /// A background thread and what it sends.
-struct Worker {
-    batches: Receiver<Result<Batch, DataError>>,
+struct Worker<B> {
+    batches: Receiver<Result<B, DataError>>,
     thread: JoinHandle<()>,
 }
 
-impl Worker {
-    /// Starts a thread that makes batches `first`, `first + stride`, …
-    fn start(plan: &Arc<Plan>, first: usize, stride: usize) -> Worker {
+impl<B: Send + 'static> Worker<B> {
+    /// Starts a thread that makes the batches of these numbers.
+    fn start(make: &Arc<Make<B>>, numbers: impl Iterator<Item = usize> + Send + 'static) -> Worker<B> {
         let (sender, batches) = sync_channel(1);
-        let plan = Arc::clone(plan);
+        let make = Arc::clone(make);
         let thread = thread::spawn(move || {
-            for number in (first..plan.count).step_by(stride) {
+            for number in numbers {
                 // Sending waits while the channel is full, and fails once the reader is gone.
-                if sender.send(plan.make(number)).is_err() {
+                if sender.send(make(number)).is_err() {
                     break;
                 }
             }
         });
         Worker { batches, thread }
-    }
-}
-
-/// Everything that decides what a batch holds.
-struct Plan {
-    /// The samples' indices in the order of this epoch.
-    indices: Vec<usize>,
-    /// Samples in a batch.
-    batch: usize,
-    /// Batches in the epoch.
-    count: usize,
-    order: Order,
-    load: Box<dyn Fn(usize, Key, Key) -> Result<Sample, DataError> + Send + Sync>,
-}
-
-impl Plan {
-    fn make(&self, number: usize) -> Result<Batch, DataError> {
-        let end = ((number + 1) * self.batch).min(self.indices.len());
-        let indices = &self.indices[number * self.batch..end];
-        let samples: Vec<Sample> =
-            indices.iter().map(|&index| self.load_one(index, number)).collect::<Result<_, _>>()?;
-        Batch::stack(indices, &samples)
-    }
-
-    /// A panic in `load` becomes an error: it must neither kill the thread silently nor leave the reader waiting.
-    fn load_one(&self, index: usize, batch: usize) -> Result<Sample, DataError> {
-        let key = |step: usize| Key { seed: self.order.seed, epoch: self.order.epoch, step: step as u64 };
-        catch_unwind(AssertUnwindSafe(|| (self.load)(index, key(index), key(batch))))
-            .unwrap_or_else(|panic| Err(DataError::Panicked { index, message: message(panic.as_ref()) }))
     }
 }
 

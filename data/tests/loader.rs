@@ -7,7 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use autograd::random::{Key, site};
-use data::{Augment, Batch, DataError, DepthFormat, Order, RgbdFolder, Sample, augment, batches, transform};
+use data::{
+    Augment, Batch, DataError, DepthFormat, KeyOf, Order, Plan, RgbdFolder, Sample, augment, batches,
+    planned_batches, transform,
+};
 use ndarray::{Array2, Array3};
 use rand::RngExt;
 
@@ -119,6 +122,34 @@ fn what_is_drawn_for_a_batch_is_common_to_it_and_reproducible() {
     assert_eq!(draw(SHUFFLED, 3), alone);
     assert_eq!(draw(Order { start_batch: 2, ..SHUFFLED }, 2), alone[2..]);
     assert_ne!(draw(Order { epoch: 2, ..SHUFFLED }, 0)[0].mask.dim(), alone[0].mask.dim());
+}
+
+/// The index of every sample with what its key and its batch's key say, batch by batch.
+fn keys_of(key_of: KeyOf, start_batch: usize, workers: usize) -> Vec<Vec<(usize, Key, Key)>> {
+    let batches = vec![vec![3, 3, 0], vec![2], vec![3, 1]];
+    let plan = Plan { seed: 5, epoch: 2, batches, start_batch, key_of };
+    let load = |index, key, batch| Ok((index, key, batch));
+    let stack = |indices: &[usize], samples: &[(usize, Key, Key)]| {
+        assert!(samples.iter().map(|sample| &sample.0).eq(indices));
+        Ok(samples.to_vec())
+    };
+    planned_batches(plan, workers, load, stack).collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_sample_in_two_places_has_two_keys_if_places_count() {
+    let steps = |batches: &[Vec<(usize, Key, Key)>]| -> Vec<Vec<u64>> {
+        batches.iter().map(|batch| batch.iter().map(|(_, key, _)| key.step).collect()).collect()
+    };
+    let by_place = keys_of(KeyOf::Place, 0, 0);
+    assert_eq!(steps(&by_place), [vec![0, 1, 2], vec![3], vec![4, 5]]);
+    assert_eq!(steps(&keys_of(KeyOf::Index, 0, 0)), [vec![3, 3, 0], vec![2], vec![3, 1]]);
+    assert!(by_place.iter().flatten().all(|(_, key, batch)| (key.seed, key.epoch, batch.seed) == (5, 2, 5)));
+    for (number, batch) in by_place.iter().enumerate() {
+        assert!(batch.iter().all(|(_, _, key)| key.step == number as u64));
+    }
+    assert_eq!(keys_of(KeyOf::Place, 0, 2), by_place);
+    assert_eq!(keys_of(KeyOf::Place, 1, 2), by_place[1..]);
 }
 
 #[test]

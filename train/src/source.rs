@@ -137,7 +137,7 @@ impl Dataset {
     }
 
     /// One pass in batches of network-sized samples, varied at random.
-    pub fn batches(&self, batch: usize, order: Order, workers: usize, variations: Augment) -> Batches {
+    pub fn batches(&self, batch: usize, order: Order, workers: usize, variations: Augment) -> Batches<Batch> {
         let data = self.clone();
         batches(self.len(), batch, order, workers, move |index, key: Key, batch: Key| {
             let size = pick_size(&data.batch_sizes, batch);

@@ -31,10 +31,10 @@ use distance::squared_distances;
 pub use features::Features;
 use rayon::prelude::*;
 use rerank::Reranking;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a search scores, as fractions of 1; serialised under the usual names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReidScores {
     /// Mean average precision.
     #[serde(rename = "mAP")]

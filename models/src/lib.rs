@@ -1,5 +1,7 @@
-//! Networks built from the MutualFormer block: [`sod`] holds the detectors, [`trunk`] what the large ones stand on.
+//! Networks built from the MutualFormer block: [`sod`] holds the detectors, [`reid`] the re-identification networks,
+//! [`trunk`] what both stand on.
 
+pub mod blocks;
 pub mod layers;
 pub mod reid;
 pub mod sod;

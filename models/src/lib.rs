@@ -7,7 +7,10 @@ pub mod reid;
 pub mod sod;
 pub mod trunk;
 
-pub use reid::{ReidHead, ReidOutput};
+pub use reid::{
+    ReidConfig, ReidConfigError, ReidFeature, ReidFusion, ReidHead, ReidNetwork, ReidOutput, ReidTrunk,
+    Spectrum,
+};
 pub use sod::{
     LevelConfig, Modality, MutualConfig, MutualSod, SodConfig, SodNetwork, SodOutput, TinyConfig, TinySod,
     TokenLevel,

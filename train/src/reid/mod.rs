@@ -1,1 +1,3 @@
-//! Re-identification: training, features, searches.
+//! Re-identification: training and use of networks that find the pictures of one object.
+
+pub mod losses;

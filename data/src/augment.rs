@@ -133,13 +133,18 @@ fn jitter(rgb: &mut Array3<f32>, strength: f32, key: Key) {
     let mut rng = key.rng(site("data.jitter"));
     let [brightness, contrast, saturation] =
         std::array::from_fn(|_| rng.random_range(1.0 - strength..=1.0 + strength));
-    rgb.mapv_inplace(|v| blend(v, 0.0, brightness));
-    let mean = grey(rgb).mean().unwrap_or(0.0);
-    rgb.mapv_inplace(|v| blend(v, mean, contrast));
+    brighten(rgb, brightness, contrast);
     let grey = grey(rgb);
     for mut plane in rgb.outer_iter_mut() {
         plane.zip_mut_with(&grey, |v, &grey| *v = blend(*v, grey, saturation));
     }
+}
+
+/// Multiplies brightness and contrast (about the mean grey) of `[3, H, W]` colours, clipping to [0, 1] after each.
+pub(crate) fn brighten(rgb: &mut Array3<f32>, brightness: f32, contrast: f32) {
+    rgb.mapv_inplace(|v| blend(v, 0.0, brightness));
+    let mean = grey(rgb).mean().unwrap_or(0.0);
+    rgb.mapv_inplace(|v| blend(v, mean, contrast));
 }
 
 /// `factor` = 1 keeps the value, 0 gives the reference, more than 1 moves away from it.

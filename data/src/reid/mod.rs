@@ -4,6 +4,12 @@ use ndarray::{Array3, Array4, ArrayView3, Axis, stack};
 
 use crate::error::DataError;
 
+mod augment;
+mod sampler;
+
+pub use augment::{EraseFill, ReidAugment, augment, unchanged};
+pub use sampler::identity_batches;
+
 /// The spectra of a picture, in order: colour, near infrared, thermal infrared. A set has the first one, two or three.
 pub const SPECTRA: [&str; 3] = ["RGB", "NIR", "TIR"];
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a file and a batch.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,63 @@ pub enum DataError {
         /// (H, W) of this part.
         found: (usize, usize),
     },
+    /// A re-identification set without one of its folders.
+    #[error("{dir} has neither a folder rgbir/{folder} nor {folder}")]
+    NoReidFolder {
+        /// The set.
+        dir: PathBuf,
+        /// The folder's name.
+        folder: &'static str,
+    },
+    /// A picture in a format that is not read.
+    #[error("{path} is neither PNG nor JPEG: convert it")]
+    Unsupported {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A picture of a re-identification set whose name does not tell what it shows.
+    #[error("{path}: {cause}")]
+    NoLabel {
+        /// The picture.
+        path: PathBuf,
+        /// What its name lacks.
+        cause: crate::reid::LabelError,
+    },
+    /// A picture whose sides do not tell where one spectrum ends and the next begins.
+    #[error(
+        "{path} is {} x {} (height x width), which is no row of crops twice as wide as high, one for each spectrum",
+        size.0, size.1
+    )]
+    NotInCrops {
+        /// The picture.
+        path: PathBuf,
+        /// (H, W).
+        size: (usize, usize),
+    },
+    /// A picture without some of the spectra that are asked for.
+    #[error(
+        "{path} is {} x {} (height x width), room for {found} of the {wanted} spectra that are asked for (some readers \
+         take black for what is missing; this one does not)",
+        size.0, size.1
+    )]
+    FewerSpectra {
+        /// The picture.
+        path: PathBuf,
+        /// (H, W).
+        size: (usize, usize),
+        /// Spectra that it holds.
+        found: usize,
+        /// Spectra that are asked for.
+        wanted: usize,
+    },
+    /// Everything wrong with a folder of a re-identification set, found in one go.
+    #[error("{dir} cannot be used for re-identification:{}", Listed(problems))]
+    ReidSet {
+        /// The folder as it was given.
+        dir: PathBuf,
+        /// All problems, by file name.
+        problems: Vec<DataError>,
+    },
     /// A setting outside its range.
     #[error("{name} = {value} is out of range: {expected}")]
     Setting {
@@ -106,6 +164,22 @@ pub enum DataError {
         /// The panic's message.
         message: String,
     },
+}
+
+/// Problems, a line each. Where there are many, the last ones are only counted.
+pub(crate) struct Listed<'a, P>(pub &'a [P]);
+
+impl<P: fmt::Display> fmt::Display for Listed<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        const PRINTED: usize = 20;
+        for problem in self.0.iter().take(PRINTED) {
+            write!(f, "\n  {problem}")?;
+        }
+        match self.0.len().saturating_sub(PRINTED) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more problems"),
+        }
+    }
 }
 
 impl DataError {

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::depth::{DepthFormat, to_convention};
@@ -276,7 +277,7 @@ fn group_by_stem(folders: &[(Part, PathBuf)], problems: &mut Vec<Problem>) -> BT
 }
 
 /// Whether a file is called a picture in a format that is not read.
-fn is_unsupported(path: &Path) -> bool {
+pub(crate) fn is_unsupported(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     ["bmp", "tif", "tiff", "gif", "webp"].contains(&extension.as_str())
 }
@@ -315,21 +316,19 @@ fn pair(name: String, files: Files, parts: &[Part], problems: &mut Vec<Problem>)
     Some(Entry { name, rgb: rgb?, depth: depth?, mask, bytes })
 }
 
-/// The sorted contents of a folder, hidden files left out (macOS writes a `._a.png` beside every `a.png`).
+/// As [`list_folder`], its failure being a problem among others.
 fn list(folder: &Path, problems: &mut Vec<Problem>) -> Option<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    match entries {
-        Ok(paths) => {
-            let mut paths: Vec<PathBuf> = paths;
-            paths.retain(|path| !file_name(path).starts_with('.'));
-            paths.sort();
-            Some(paths)
-        }
-        Err(cause) => {
-            problems.push(Problem::Unlistable { path: folder.to_owned(), cause });
-            None
-        }
-    }
+    let unlistable = |cause| problems.push(Problem::Unlistable { path: folder.to_owned(), cause });
+    list_folder(folder).map_err(unlistable).ok()
+}
+
+/// The sorted contents of a folder, hidden files left out (macOS writes a `._a.png` beside every `a.png`).
+pub(crate) fn list_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.retain(|path| !file_name(path).starts_with('.'));
+    paths.sort();
+    Ok(paths)
 }
 
 fn file_name(path: &Path) -> String {

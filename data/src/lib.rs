@@ -27,5 +27,5 @@ pub use depth::DepthFormat;
 pub use error::DataError;
 pub use layout::RgbdFolder;
 pub use loader::{Batches, KeyOf, Order, Plan, batches, planned_batches};
-pub use reid::{Normalised, ReidBatch, ReidSample};
+pub use reid::{Normalised, ReidAugment, ReidBatch, ReidFolder, ReidSample};
 pub use sample::{Batch, Sample};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Part;
-use crate::error::DataError;
+use crate::error::{DataError, Listed};
 
 /// One thing wrong with a data set.
 #[derive(Debug, Error)]
@@ -117,18 +117,8 @@ pub struct LayoutError {
     pub problems: Vec<Problem>,
 }
 
-/// How many problems [`LayoutError`] prints before it only counts.
-const PRINTED_PROBLEMS: usize = 20;
-
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} cannot be used as an RGB-D data set:", self.dir.display())?;
-        for problem in self.problems.iter().take(PRINTED_PROBLEMS) {
-            write!(f, "\n  {problem}")?;
-        }
-        match self.problems.len().saturating_sub(PRINTED_PROBLEMS) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more problems"),
-        }
+        write!(f, "{} cannot be used as an RGB-D data set:{}", self.dir.display(), Listed(&self.problems))
     }
 }

@@ -5,9 +5,13 @@ use ndarray::{Array3, Array4, ArrayView3, Axis, stack};
 use crate::error::DataError;
 
 mod augment;
+mod folder;
+mod label;
 mod sampler;
 
 pub use augment::{EraseFill, ReidAugment, augment, unchanged};
+pub use folder::{Part, ReidFolder, UNKNOWN, read_spectra};
+pub use label::{CAMS, IDS, Label, LabelError};
 pub use sampler::identity_batches;
 
 /// The spectra of a picture, in order: colour, near infrared, thermal infrared. A set has the first one, two or three.

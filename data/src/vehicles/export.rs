@@ -6,9 +6,11 @@ use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
-use super::{CAMS, HEIGHTS, IDS, Role, render, twin};
+use super::series::{Series, Take};
+use super::{IDS, Role, twin};
 use crate::error::DataError;
 use crate::image_io::write_jpeg;
+use crate::reid::Part;
 
 /// Pictures drawn between two reports of progress.
 const BATCH: usize = 64;
@@ -26,22 +28,25 @@ pub struct Layout {
     pub cams: u32,
     /// Pictures of every identity under every camera.
     pub per_cam: u32,
-    /// Rows of a picture, one of [`HEIGHTS`]; it has twice as many columns. The public set has 128.
+    /// Rows of a picture, one of [`super::HEIGHTS`]; it has twice as many columns. The public set has 128.
     pub height: usize,
-}
-
-/// A picture to write.
-struct Job {
-    folder: &'static str,
-    id: u32,
-    cam: u32,
-    seq: u32,
 }
 
 impl Layout {
     /// Pictures in all.
     pub fn count(&self) -> usize {
-        (self.train_ids + self.test_ids) as usize * self.cams as usize * self.per_cam as usize
+        self.train().count() + self.test().count()
+    }
+
+    /// What is trained on.
+    fn train(&self) -> Series {
+        let Layout { seed, train_ids, cams, per_cam, height, .. } = *self;
+        Series { seed, first: 1, ids: train_ids, cams, per_cam, height }
+    }
+
+    /// What is tested with.
+    fn test(&self) -> Series {
+        Series { first: self.train_ids + 1, ids: self.test_ids, ..self.train() }
     }
 
     fn check(&self) -> Result<(), DataError> {
@@ -54,28 +59,15 @@ impl Layout {
             _ if u64::from(self.train_ids) + u64::from(self.test_ids) > u64::from(*IDS.end()) => {
                 too("ids", self.train_ids as f32 + self.test_ids as f32, "at most 600 in all")
             }
-            _ if !(2..=*CAMS.end()).contains(&self.cams) => too("cams", self.cams as f32, "2 to 8"),
-            _ if !(1..=999).contains(&self.per_cam) => too("per_cam", self.per_cam as f32, "1 to 999"),
-            _ if !HEIGHTS.contains(&self.height) => too("height", self.height as f32, "16 to 512"),
-            _ => Ok(()),
+            _ => self.train().check(),
         }
     }
 
-    /// Every picture with the folder it belongs into.
-    fn jobs(&self) -> Vec<Job> {
-        let ids = 1..=self.train_ids + self.test_ids;
-        let shots = ids.flat_map(|id| (1..=self.cams).map(move |cam| (id, cam)));
-        let shots = shots.flat_map(|(id, cam)| (1..=self.per_cam).map(move |seq| (id, cam, seq)));
-        shots.map(|(id, cam, seq)| Job { folder: self.folder(id, cam, seq), id, cam, seq }).collect()
-    }
-
-    /// The first picture under every second camera is a query; odd and even identities take turns.
-    fn folder(&self, id: u32, cam: u32, seq: u32) -> &'static str {
-        match () {
-            () if id <= self.train_ids => "bounding_box_train",
-            () if seq == 1 && (id + cam).is_multiple_of(2) => "query",
-            () => "bounding_box_test",
-        }
+    /// Every picture with the part it belongs to.
+    fn jobs(&self) -> Vec<(Part, Take)> {
+        let train = self.train().takes().map(|take| (Part::Train, take));
+        let part = |take: &Take| if take.is_query() { Part::Query } else { Part::Gallery };
+        train.chain(self.test().takes().map(|take| (part(&take), take))).collect()
     }
 
     /// One line for every identity: its number, its part, its role and its twin's number.
@@ -105,24 +97,23 @@ pub fn write_layout(dir: &Path, layout: &Layout, progress: &dyn Fn(usize)) -> Re
         let cause = Error::new(ErrorKind::AlreadyExists, "it exists already, and sets must not mix");
         return Err(DataError::Write { path: root, cause: cause.into() });
     }
-    for folder in ["bounding_box_train", "query", "bounding_box_test"] {
-        let path = root.join(folder);
+    for part in Part::ALL {
+        let path = root.join(part.folder());
         fs::create_dir_all(&path).map_err(|cause| DataError::Write { path, cause: cause.into() })?;
     }
     let jobs = layout.jobs();
     for (number, batch) in jobs.chunks(BATCH).enumerate() {
-        batch.par_iter().try_for_each(|job| write_picture(&root, layout, job))?;
+        batch
+            .par_iter()
+            .try_for_each(|(part, take)| write_picture(&root.join(part.folder()), layout, take))?;
         progress(number * BATCH + batch.len());
     }
     let path = dir.join("identities.csv");
     fs::write(&path, layout.list()).map_err(|cause| DataError::Write { path, cause: cause.into() })
 }
 
-fn write_picture(root: &Path, layout: &Layout, job: &Job) -> Result<(), DataError> {
-    let &Job { folder, id, cam, seq } = job;
-    let picture = render(layout.seed, id, cam, seq, layout.height);
-    let nir = picture.nir.view();
-    let grey = concatenate![Axis(0), nir, nir, nir];
-    let both = concatenate![Axis(2), picture.rgb, grey]; // [3, H, 4 H]
-    write_jpeg(&root.join(folder).join(format!("{id:04}_c{cam:03}_{seq:03}.jpg")), both.view())
+fn write_picture(folder: &Path, layout: &Layout, take: &Take) -> Result<(), DataError> {
+    let [rgb, nir] = take.pictures(&layout.train()); // seed and height are those of both series
+    let both = concatenate![Axis(2), rgb, nir]; // [3, H, 4 H]
+    write_jpeg(&folder.join(take.name()).with_extension("jpg"), both.view())
 }

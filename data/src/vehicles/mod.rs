@@ -26,11 +26,14 @@ mod form;
 mod hull;
 mod identity;
 mod place;
+mod series;
 mod shot;
 
+pub use crate::reid::{CAMS, IDS};
 pub use export::{Layout, write_layout};
 pub use identity::{Role, twin};
 pub use place::at_night;
+pub use series::Series;
 
 use autograd::random::{Key, site};
 use ndarray::Array3;
@@ -40,10 +43,6 @@ use identity::Identity;
 use place::Place;
 use shot::Shot;
 
-/// Identities, as the public set numbers them.
-pub const IDS: RangeInclusive<u32> = 1..=600;
-/// Cameras, as the public set numbers them.
-pub const CAMS: RangeInclusive<u32> = 1..=8;
 /// Heights of the pictures the generator draws; they are twice as wide.
 pub const HEIGHTS: RangeInclusive<usize> = 16..=512;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::image_io::read_rgb;
-use ndarray::{ArrayView3, s};
+use ndarray::{ArrayView3, Axis, s};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
@@ -169,6 +169,38 @@ fn a_written_set_has_the_public_layout() {
         ["id,split,role,twin", "1,train,rgb-twin,2", "2,train,rgb-twin,1", "3,train,nir-twin,4"]
     );
     assert_eq!(lines[7], "7,test,rgb-twin,8");
+}
+
+#[test]
+fn vehicles_in_memory_are_those_that_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    write_layout(dir.path(), &LAYOUT, &|_| ()).unwrap();
+    let Layout { seed, train_ids, test_ids, cams, per_cam, height } = LAYOUT;
+    let train = Series { seed, first: 1, ids: train_ids, cams, per_cam, height };
+    let test = Series { first: train_ids + 1, ids: test_ids, ..train };
+    assert_eq!(LAYOUT.count(), train.count() + test.count());
+    let (query, gallery) = test.draw_split().unwrap();
+    let parts =
+        [("bounding_box_train", train.draw().unwrap()), ("query", query), ("bounding_box_test", gallery)];
+    for (folder, samples) in parts {
+        let numbers: Vec<(u32, u32, u32)> = samples
+            .iter()
+            .map(|sample| (sample.id, sample.cam, sample.name[sample.name.len() - 3..].parse().unwrap()))
+            .collect();
+        assert!(numbers.is_sorted());
+        assert_eq!(numbers.iter().copied().collect::<BTreeSet<_>>(), names(dir.path(), folder));
+        for (sample, (id, cam, seq)) in samples.iter().zip(numbers) {
+            let Picture { rgb, nir } = render(seed, id, cam, seq, height);
+            assert_eq!(sample.name, format!("{id:04}_c{cam:03}_{seq:03}"));
+            assert_eq!(sample.pictures[0], rgb);
+            assert!(sample.pictures[1].outer_iter().all(|plane| plane == nir.index_axis(Axis(0), 0)));
+        }
+    }
+    let error = |series: Series| series.draw().unwrap_err().to_string();
+    assert!(error(Series { first: 0, ..train }).starts_with("first"));
+    assert!(error(Series { first: 599, ids: 3, ..train }).starts_with("first + ids - 1 = 601"));
+    assert!(Series { first: 599, ids: 2, ..train }.check().is_ok());
+    assert!(error(Series { ids: 0, ..train }).starts_with("ids"));
 }
 
 #[test]

@@ -1,3 +1,4 @@
 //! Re-identification: training and use of networks that find the pictures of one object.
 
 pub mod losses;
+pub mod sheet;

@@ -3,6 +3,8 @@
 use crate::config::{AnyConfig, Config, RunConfig, SourceConfig};
 use crate::detector::Detector;
 use crate::memory::peak_mb;
+use crate::reid::Embedder;
+use crate::reid::config::ReidRunConfig;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::Trainer;
@@ -44,6 +46,7 @@ fn print(survey: &Survey) {
 fn check_config(path: &Path) -> Result<()> {
     match AnyConfig::load(path, &[])? {
         AnyConfig::Sod(config) => check_sod(path, &config),
+        AnyConfig::Reid(config) => check_reid(path, &config),
     }
 }
 
@@ -80,6 +83,12 @@ fn check_sod(path: &Path, config: &Config) -> Result<()> {
     config.data.train_sizes = largest.into_iter().collect();
     let size = largest.map_or(String::new(), |size| format!(" at {size} pixels, the largest size"));
     estimate::<Detector>(&config, &size)
+}
+
+fn check_reid(path: &Path, config: &ReidRunConfig) -> Result<()> {
+    let _ = path;
+    config.remark().iter().for_each(|remark| println!("{remark}"));
+    estimate::<Embedder>(config, "")
 }
 
 /// Times a few updates of a run that leaves nothing behind; `size` follows the seconds of an update.

@@ -5,6 +5,7 @@ mod args;
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
 use crate::metrics::reid::ReidScores;
+use crate::reid::Embedder;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::{Outcome, Trainer};
@@ -102,6 +103,7 @@ fn train(args: TrainArgs) -> Result<()> {
         let run = RunFolder::open(&out)?;
         return match AnyConfig::load(&run.path("config.toml"), &[])? {
             AnyConfig::Sod(_) => run_to_its_end(Trainer::<Detector>::resume(run, args.steps)?),
+            AnyConfig::Reid(_) => run_to_its_end(Trainer::<Embedder>::resume(run, args.steps)?),
         };
     }
     let path =
@@ -113,6 +115,7 @@ fn train(args: TrainArgs) -> Result<()> {
     let run = RunFolder::create(&args.out.unwrap_or_else(|| Path::new("runs").join(stem)))?;
     match config {
         AnyConfig::Sod(config) => run_to_its_end(Trainer::<Detector>::new(&config, run, args.steps)?),
+        AnyConfig::Reid(config) => run_to_its_end(Trainer::<Embedder>::new(&config, run, args.steps)?),
     }
 }
 

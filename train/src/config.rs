@@ -5,6 +5,7 @@
 
 pub mod sod;
 
+use crate::reid::config::ReidRunConfig;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -63,9 +64,12 @@ pub trait RunConfig: Clone + Serialize + DeserializeOwned {
 }
 
 /// A configuration of either task.
+#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyConfig {
     /// Detection.
     Sod(Config),
+    /// Re-identification.
+    Reid(ReidRunConfig),
 }
 
 impl AnyConfig {
@@ -80,7 +84,7 @@ impl AnyConfig {
         let task = table.get("task").map_or(Ok(TaskName::default()), |task| task.clone().try_into());
         Ok(match task.context("task: there are \"sod\" and \"reid\"")? {
             TaskName::Sod => AnyConfig::Sod(from_table(table)?),
-            TaskName::Reid => bail!("no"),
+            TaskName::Reid => AnyConfig::Reid(from_table(table)?),
         })
     }
 }
@@ -231,7 +235,7 @@ impl<L> TrainConfig<L> {
 }
 
 /// The configurations that come with the tool: (name, what it is for, commented text).
-pub const BUILT_IN: [(&str, &str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str, &str); 6] = [
     ("demo", "the small detector on procedural scenes", include_str!("../configs/demo.toml")),
     (
         "mutualformer-mobilenetv2",
@@ -242,6 +246,21 @@ pub const BUILT_IN: [(&str, &str, &str); 3] = [
         "mutualformer-resnet50",
         "the same on ResNet-50: the paper's 52.05 million parameters",
         include_str!("../configs/mutualformer-resnet50.toml"),
+    ),
+    (
+        "demo-reid",
+        "re-identification: a small network on procedural vehicles",
+        include_str!("../configs/demo-reid.toml"),
+    ),
+    (
+        "hamnet",
+        "re-identification on ResNet-50, streams fused by activation maps, as released",
+        include_str!("../configs/hamnet.toml"),
+    ),
+    (
+        "mutualformer-reid",
+        "the same with MutualFormer in the place of that fusion",
+        include_str!("../configs/mutualformer-reid.toml"),
     ),
 ];
 
@@ -273,6 +292,9 @@ mod tests {
             let config = AnyConfig::parse(text, &[]).unwrap_or_else(|error| panic!("{name}: {error:#}"));
             match config {
                 AnyConfig::Sod(config) => assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config),
+                AnyConfig::Reid(config) => {
+                    assert_eq!(ReidRunConfig::parse(&config.to_toml(), &[]).unwrap(), config);
+                }
             }
         }
     }

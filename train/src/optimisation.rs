@@ -63,3 +63,27 @@ pub(crate) fn learning_rate<L>(config: &TrainConfig<L>, epoch: u64, step: u64, t
     };
     config.lr * course.with_warm_up(config.warmup * total, WARM_UP_FROM).factor(step as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{RunConfig, built_in};
+    use crate::reid::config::ReidRunConfig;
+
+    /// The table is written out from the formula of HAMNet's scheduler, which is set at the start of every epoch.
+    #[test]
+    fn the_schedule_of_hamnet() {
+        let config = ReidRunConfig::parse(built_in("hamnet").unwrap(), &[]).unwrap();
+        for epoch in 1..=120u64 {
+            let share = epoch as f64 / 10.0;
+            let expected = match epoch {
+                1..10 => 3.5e-4 * (0.01 * (1.0 - share) + share),
+                10..40 => 3.5e-4,
+                40..70 => 3.5e-5,
+                _ => 3.5e-6,
+            };
+            let found = learning_rate(&config.train, epoch - 1, 12345, 99999);
+            assert!((found / expected - 1.0).abs() < 1e-12, "epoch {epoch}: {found} instead of {expected}");
+        }
+    }
+}

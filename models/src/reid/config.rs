@@ -228,6 +228,17 @@ impl ReidConfig {
         })
     }
 
+    /// Numbers in the feature of the main head: the fused one, or that of the only stream.
+    pub fn head_dim(&self) -> usize {
+        let (channels, streams) = (self.trunk.channels(), self.streams.len());
+        match (self.block(), self.fusion) {
+            _ if streams == 1 => channels,
+            (Some(block), _) => streams * (streams - 1) / 2 * block.dim,
+            (None, ReidFusion::Cam) => self.classes,
+            (None, _) => channels,
+        }
+    }
+
     pub(super) fn trunk_options(&self) -> TrunkOptions {
         let ReidConfig { last_stride, stem_relu, frozen_norms, norm_momentum, .. } = *self;
         TrunkOptions { last_stride, stem_relu, frozen_norms, norm_momentum }

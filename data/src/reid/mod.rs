@@ -8,11 +8,13 @@ mod augment;
 mod folder;
 mod label;
 mod sampler;
+pub mod survey;
 
 pub use augment::{EraseFill, ReidAugment, augment, unchanged};
 pub use folder::{Part, ReidFolder, UNKNOWN, read_spectra};
 pub use label::{CAMS, IDS, Label, LabelError};
 pub use sampler::identity_batches;
+pub use survey::{ReidSurvey, survey};
 
 /// The spectra of a picture, in order: colour, near infrared, thermal infrared. A set has the first one, two or three.
 pub const SPECTRA: [&str; 3] = ["RGB", "NIR", "TIR"];

@@ -1,4 +1,8 @@
 //! Re-identification: pictures of one thing in several spectra, with its number and that of the camera.
+//!
+//! Samples come from files ([`ReidFolder`]) or are drawn ([`crate::vehicles::Series`]). [`augment`] varies and normalises
+//! them, [`identity_batches`] plans the batches of an epoch, and [`crate::planned_batches`] with [`ReidBatch::stack`] makes
+//! them. [`survey()`] looks a set through beforehand.
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, stack};
 

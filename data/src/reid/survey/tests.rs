@@ -105,7 +105,7 @@ fn faults_of_files_are_found_at_once() {
     }
     let third = survey(dir.path(), 3, &|_, _| ()).problems;
     assert!(
-        third[0].starts_with("4 files do not hold 3 spectra (") && third[0].contains("0001_c1_1.jpg, "),
+        third[0].starts_with("5 files do not hold 3 spectra (") && third[0].contains("0001_c1_1.jpg, "),
         "{third:#?}"
     );
     assert_eq!(found.parts.len(), 2, "there are no queries");

@@ -4,7 +4,8 @@
 //! files ([`layout`], read by [`image_io`], their depth brought to one convention by [`depth`]) or are drawn
 //! ([`scenes`]). They are varied ([`augment()`]), resized ([`transform`]) and stacked into batches by background threads
 //! ([`loader`]), in an order that no thread can influence. [`survey`] looks a data set through beforehand.
-//! For re-identification, [`vehicles`] draws vehicles in colour and near infrared.
+//! What is for re-identification ends in a [`ReidSample`]: one vehicle in several spectra, with its number and the
+//! camera's. [`reid`] reads, varies and checks them and plans their batches; [`vehicles`] draws them.
 
 pub mod augment;
 pub mod depth;

@@ -190,7 +190,7 @@ pub fn read_spectra(path: &Path, spectra: usize) -> Result<Vec<Array3<f32>>, Dat
 fn count_crops(path: &Path, size: (usize, usize), wanted: usize) -> Result<usize, DataError> {
     let (height, width) = size;
     let path = || path.to_owned();
-    match width / (2 * height) {
+    match width.checked_div(2 * height).unwrap_or(0) {
         found if found == 0 || width != 2 * height * found => {
             Err(DataError::NotInCrops { path: path(), size })
         }

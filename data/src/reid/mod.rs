@@ -1,4 +1,8 @@
 //! Re-identification: pictures of one thing in several spectra, with its number and that of the camera.
+//!
+//! Samples come from files ([`ReidFolder`]) or are drawn ([`crate::vehicles::Series`]). [`augment`] varies and normalises
+//! them, [`identity_batches`] plans the batches of an epoch, and [`crate::planned_batches`] with [`ReidBatch::stack`] makes
+//! them. [`survey()`] looks a set through beforehand.
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, stack};
 
@@ -8,11 +12,13 @@ mod augment;
 mod folder;
 mod label;
 mod sampler;
+pub mod survey;
 
 pub use augment::{EraseFill, ReidAugment, augment, unchanged};
 pub use folder::{Part, ReidFolder, UNKNOWN, read_spectra};
 pub use label::{CAMS, IDS, Label, LabelError};
 pub use sampler::identity_batches;
+pub use survey::{ReidSurvey, survey};
 
 /// The spectra of a picture, in order: colour, near infrared, thermal infrared. A set has the first one, two or three.
 pub const SPECTRA: [&str; 3] = ["RGB", "NIR", "TIR"];

@@ -8,11 +8,11 @@
 //! unknown   grey     ?    solid frame
 //! ```
 
-use crate::picture::{Tile, font, grid, rgb_picture};
+use crate::picture::{Tile, font, grey_picture, grid, rgb_picture};
 use anyhow::{Context, Result};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use std::path::Path;
 
 /// Width of every picture on the sheet, in pixels.
@@ -38,7 +38,8 @@ const DARK: Rgb<u8> = Rgb([50; 3]);
 /// One object seen by one camera at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shot {
-    /// Its pictures in every spectrum, `[3, H, W]` in [0, 1]: they are set below each other, in this order.
+    /// Its pictures in every spectrum, `[3, H, W]`, or `[1, H, W]` in grey, with values in [0, 1]: they are set below each
+    /// other, in this order.
     pub spectra: Vec<Array3<f32>>,
     /// Lines of text below: id, camera, distance.
     pub caption: Vec<String>,
@@ -65,7 +66,7 @@ pub struct Search {
 /// Draws a row per search: the query, then what was found. All captions are in one size, the larger of two if they fit.
 ///
 /// # Panics
-/// If there is no search, or a picture is not `[3, H, W]`.
+/// If there is no search, or a picture does not have one or three channels.
 pub fn ranked_sheet(searches: &[Search]) -> RgbImage {
     let shots = searches.iter().flat_map(|search| {
         std::iter::once(&search.query).chain(search.found.iter().map(|found| &found.shot))
@@ -114,10 +115,10 @@ impl Look {
 
 /// A bar, below it the pictures in a frame, below that the caption.
 fn cell(shot: &Shot, look: &Look, scale: u32) -> RgbImage {
-    let pictures: Vec<RgbImage> = shot.spectra.iter().map(|x| at_width(&rgb_picture(x.view()))).collect();
+    let pictures: Vec<RgbImage> = shot.spectra.iter().map(picture).collect();
     let stack: u32 = pictures.iter().map(RgbImage::height).sum();
     let below = BAR + stack + FRAME;
-    let line = (font::HEIGHT + 2) * scale;
+    let line = (font::HEIGHT + 3) * scale;
     let width = WIDTH + 2 * FRAME;
 
     let mut cell = RgbImage::from_pixel(width, below + 3 + line * shot.caption.len() as u32, WHITE);
@@ -139,22 +140,25 @@ fn cell(shot: &Shot, look: &Look, scale: u32) -> RgbImage {
     cell
 }
 
-/// A picture enlarged or reduced to the sheet's width.
-fn at_width(picture: &RgbImage) -> RgbImage {
+/// A spectrum at the sheet's width.
+fn picture(spectrum: &Array3<f32>) -> RgbImage {
+    let picture = match spectrum.len_of(Axis(0)) {
+        1 => grey_picture(spectrum.index_axis(Axis(0), 0)),
+        _ => rgb_picture(spectrum.view()),
+    };
     let height = (picture.height() * WIDTH).div_ceil(picture.width());
-    imageops::resize(picture, WIDTH, height, FilterType::Triangle)
+    imageops::resize(&picture, WIDTH, height, FilterType::Triangle)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Two spectra of H = 20 by W = 40: 160 by 80 each on the sheet.
+    /// Colour and a spectrum in grey of H = 20 by W = 40: 160 by 80 each on the sheet.
     fn shot(red: f32, lines: &[&str]) -> Shot {
-        let spectrum =
-            |red: f32| Array3::from_shape_fn((3, 20, 40), |(c, _, _)| if c == 0 { red } else { 0.2 });
+        let colour = Array3::from_shape_fn((3, 20, 40), |(channel, ..)| if channel == 0 { red } else { 0.2 });
         Shot {
-            spectra: vec![spectrum(red), spectrum(1.0 - red)],
+            spectra: vec![colour, Array3::from_elem((1, 20, 40), 0.6)],
             caption: lines.iter().map(|&line| line.to_owned()).collect(),
         }
     }
@@ -164,7 +168,7 @@ mod tests {
     }
 
     const STEP: u32 = WIDTH + 2 * FRAME + GAP;
-    const HEIGHT: u32 = BAR + 160 + FRAME + 3 + 2 * 18;
+    const HEIGHT: u32 = BAR + 160 + FRAME + 3 + 2 * 20;
 
     fn two_searches() -> Vec<Search> {
         let query = || shot(1.0, &["id 4 cam 1"]);
@@ -183,7 +187,7 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(|column| bar(0, column)), [DARK, GREEN, ORANGE, GREY]);
         assert_eq!([0, 1, 2, 3].map(|column| bar(1, column)), [DARK, GREY, WHITE, WHITE]);
         let only = Search { query: shot(0.5, &[]), found: Vec::new() };
-        assert_eq!(ranked_sheet(&[only]).dimensions(), (STEP + GAP, 2 * GAP + HEIGHT - 36));
+        assert_eq!(ranked_sheet(&[only]).dimensions(), (STEP + GAP, 2 * GAP + HEIGHT - 40));
     }
 
     #[test]
@@ -211,14 +215,14 @@ mod tests {
     fn every_spectrum_is_seen() {
         let sheet = ranked_sheet(&two_searches());
         let at = |spectrum: u32| *sheet.get_pixel(GAP + FRAME + 80, GAP + BAR + 80 * spectrum + 40);
-        assert_eq!([at(0), at(1)], [Rgb([255, 51, 51]), Rgb([0, 51, 51])]);
+        assert_eq!([at(0), at(1)], [Rgb([255, 51, 51]), Rgb([153; 3])]);
     }
 
     #[test]
     fn long_captions_are_small() {
         let height =
             |line: &str| ranked_sheet(&[Search { query: shot(0.5, &[line]), found: Vec::new() }]).height();
-        assert_eq!(height("fourteen lette"), height("fourteen letters are too many") + 9);
+        assert_eq!(height("fourteen lette"), height("fourteen letters are too many") + 10);
     }
 
     #[test]

@@ -5,15 +5,15 @@ mod args;
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
 use crate::metrics::reid::ReidScores;
-use crate::reid::Embedder;
+use crate::reid::{self, Embedder, sheet::write_ranked_sheet};
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::{Outcome, Trainer};
 use crate::{check, demo, inspect, predict, replay, score, shrink};
 use anyhow::{Context, Result, bail};
 use args::{
-    Cli, Command, DemoTask, DtypeArg, PredictArgs, ScoreTask, SynthReidArgs, SynthSodArgs, SynthTask,
-    TrainArgs,
+    Cli, Command, DemoTask, DtypeArg, EmbedderArgs, FindArgs, PredictArgs, PredictTask, ScoreTask,
+    SynthReidArgs, SynthSodArgs, SynthTask, TrainArgs,
 };
 pub(crate) use args::{PathArg, positive};
 use autograd::Dtype;
@@ -36,12 +36,23 @@ pub fn main() -> Result<()> {
     pool.build_global().context("cannot start the threads; --threads N asks for another number")?;
     match cli.command {
         Command::Demo { task: DemoTask::Sod, out, steps } => {
-            demo::sod(&out, steps, stop_on_ctrl_c()?.as_ref())
+            demo::sod(&out.unwrap_or("runs/demo".into()), steps, stop_on_ctrl_c()?.as_ref())
+        }
+        Command::Demo { task: DemoTask::Reid, out, steps } => {
+            reid::demo::demo(&out.unwrap_or("runs/demo-reid".into()), steps, stop_on_ctrl_c()?.as_ref())
         }
         Command::Config { name } => print_config(name.as_deref()),
         Command::Check { path, depth_format } => check::check(&path, depth_format),
         Command::Train(args) => train(args),
-        Command::Predict(args) => predict_files(&args),
+        Command::Predict { task: Some(PredictTask::Reid(args)), .. } => find(&args),
+        Command::Predict { task: None, maps } => {
+            predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
+        }
+        Command::Embed { network, data, out } => {
+            let count = reid::embed::write_features(&embedder(&network)?, &data, &out)?;
+            println!("features of {count} pictures in {}", out.display());
+            Ok(())
+        }
         Command::Score { task } => score_files(task),
         Command::Inspect { file } => inspect::inspect(&file),
         Command::Shrink { path, out } => {
@@ -152,6 +163,23 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
     let (count, rate) = (jobs.len(), jobs.len() as f64 / start.elapsed().as_secs_f64());
     let plural = if count == 1 { "" } else { "s" };
     println!("{count} saliency map{plural} in {} ({rate:.1} pictures/s)", args.out.display());
+    Ok(())
+}
+
+/// The network of a run's folder or of a file.
+fn embedder(args: &EmbedderArgs) -> Result<Embedder> {
+    match (&args.run, &args.weights) {
+        (Some(run), _) => Embedder::load(&RunFolder::open(run)?.path("best.safetensors")),
+        (None, Some(weights)) => Embedder::load(weights),
+        (None, None) => bail!("name the network: --run or --weights"),
+    }
+}
+
+fn find(args: &FindArgs) -> Result<()> {
+    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top)?;
+    write_ranked_sheet(&args.out, &finds.rows()?)?;
+    print!("{}", finds.table()?);
+    println!("sheet: {}", args.out.display());
     Ok(())
 }
 

@@ -125,6 +125,14 @@ impl ReidFolder {
         self.entries.iter().map(|entry| entry.name.as_str())
     }
 
+    /// The file stem of picture `index`.
+    ///
+    /// # Panics
+    /// If `index` is not below [`ReidFolder::len`].
+    pub fn name(&self, index: usize) -> &str {
+        &self.entries[index].name
+    }
+
     /// The identities of the pictures, as in their names.
     pub fn ids(&self) -> Vec<u32> {
         self.entries.iter().map(|entry| entry.id_and_cam().0).collect()

@@ -18,14 +18,14 @@ pub(super) struct Cli {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Draw scenes, train a small detector from nothing, show what it learned (a few minutes)
+    /// Draw pictures, train small networks from nothing, show what they learned (a few minutes)
     Demo {
         /// Which task
         #[arg(default_value = "sod")]
         task: DemoTask,
-        /// Folder to put the run into; an earlier run there is replaced
-        #[arg(long, value_name = "DIR", default_value = "runs/demo")]
-        out: PathBuf,
+        /// Folder to put the run into (default: runs/demo, or runs/demo-reid); an earlier run there is replaced
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
         /// Make so many updates in all, if the epochs hold more; the schedule of the learning rate ends there
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         steps: Option<u64>,
@@ -46,8 +46,25 @@ pub(super) enum Command {
     },
     /// Train from a configuration
     Train(TrainArgs),
-    /// Write saliency maps of pictures, folders or data sets
-    Predict(PredictArgs),
+    /// Write saliency maps of pictures, folders or data sets; `predict reid` searches for an object
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Predict {
+        #[command(subcommand)]
+        task: Option<PredictTask>,
+        #[command(flatten)]
+        maps: Option<PredictArgs>,
+    },
+    /// Write the features of a folder's pictures by a re-identification network, for `score reid`
+    Embed {
+        #[command(flatten)]
+        network: EmbedderArgs,
+        /// A data set in the layout of RGBN300, of which queries and gallery are taken, or a folder of pictures
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The safetensors file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Measure predictions
     Score {
         #[command(subcommand)]
@@ -111,6 +128,8 @@ pub(super) enum Command {
 pub(super) enum DemoTask {
     /// RGB-D salient object detection
     Sod,
+    /// RGB-NIR re-identification
+    Reid,
 }
 
 #[derive(Args)]
@@ -161,6 +180,42 @@ pub(super) struct PredictArgs {
     /// (distance) or disparity; sets that differ are predicted one by one
     #[arg(long, default_value = "near-bright")]
     pub(super) depth_format: DepthFormat,
+}
+
+#[derive(Subcommand)]
+pub(super) enum PredictTask {
+    /// Search for the object of a picture in a gallery: a list, and a sheet of pictures
+    Reid(FindArgs),
+}
+
+#[derive(Args)]
+pub(super) struct FindArgs {
+    #[command(flatten)]
+    pub(super) network: EmbedderArgs,
+    /// A picture of the object, its spectra side by side; several give the sheet several rows
+    #[arg(long, value_name = "IMG", required = true, num_args = 1..)]
+    pub(super) query: Vec<PathBuf>,
+    /// A folder of pictures, or a data set in the layout of RGBN300, whose gallery is taken
+    #[arg(long, value_name = "DIR")]
+    pub(super) gallery: PathBuf,
+    /// How many of the nearest pictures to show
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    pub(super) top: usize,
+    /// The sheet to write
+    #[arg(long, value_name = "PNG", default_value = "found.png", value_parser = png_path)]
+    pub(super) out: PathBuf,
+}
+
+/// Whose features are compared.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct EmbedderArgs {
+    /// Use the best weights of the re-identification run in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) run: Option<PathBuf>,
+    /// Use a run's best.safetensors or last.safetensors
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

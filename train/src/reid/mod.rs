@@ -1,7 +1,10 @@
 //! Re-identification: training and use of networks that find the pictures of one object.
 
 pub mod config;
+pub mod demo;
+pub mod embed;
 mod embedder;
+pub mod find;
 pub mod losses;
 pub mod sheet;
 pub mod source;
@@ -9,4 +12,5 @@ mod summary;
 mod task;
 
 pub use embedder::Embedder;
+pub use source::Pictures;
 pub use summary::ReidSummary;

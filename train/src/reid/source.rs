@@ -42,7 +42,7 @@ impl Pictures {
 
     fn listed(path: &Path, part: Part, config: &ReidRunConfig) -> Result<Pictures> {
         let spectra = ReidDataConfig::spectra(&config.model.streams);
-        Ok(Pictures::Folder(Arc::new(ReidFolder::open(path, part, spectra)?)))
+        Ok(Pictures::from(ReidFolder::open(path, part, spectra)?))
     }
 
     /// How many.
@@ -82,6 +82,14 @@ impl Pictures {
         ids.into_iter().zip(0..).collect()
     }
 
+    /// The name of picture `index`.
+    pub fn name(&self, index: usize) -> &str {
+        match self {
+            Pictures::Drawn(samples) => &samples[index].name,
+            Pictures::Folder(folder) => folder.name(index),
+        }
+    }
+
     /// Picture `index`, as it is stored.
     pub fn load(&self, index: usize) -> Result<ReidSample, DataError> {
         match self {
@@ -99,6 +107,12 @@ impl Pictures {
             Pictures::Folder(folder) => folder.inventory(),
         };
         format!("{:016x}", site(&text)) // the hash that is written out and will not change
+    }
+}
+
+impl From<ReidFolder> for Pictures {
+    fn from(folder: ReidFolder) -> Pictures {
+        Pictures::Folder(Arc::new(folder))
     }
 }
 

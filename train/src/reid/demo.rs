@@ -1,0 +1,73 @@
+//! Re-identification in a few minutes: draw vehicles, train on each spectrum and on both, search for unseen ones.
+
+use super::config::ReidRunConfig;
+use super::find::Finds;
+use super::sheet::write_ranked_sheet;
+use super::source::{Pictures, Search};
+use super::{Embedder, ReidSummary};
+use crate::config::{RunConfig, built_in};
+use crate::run_folder::RunFolder;
+use crate::task::Task;
+use crate::trainer::{Outcome, Trainer};
+use anyhow::Result;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The runs: folder, what the table calls it, streams.
+const RUNS: [(&str, &str, &str); 3] = [
+    ("rgb", "RGB only", "model.streams=[\"rgb\"]"),
+    ("nir", "NIR only", "model.streams=[\"nir\"]"),
+    ("mutualformer", "MutualFormer (both)", "model.streams=[\"rgb\", \"nir\"]"),
+];
+
+/// Searches on the sheet, and pictures found for each.
+const SHEET: (usize, usize) = (6, 8);
+
+/// Trains three networks into `out` and leaves a ranked sheet there; `steps` limits the updates of each.
+pub fn demo(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
+    let mut table = String::new();
+    for (folder, name, streams) in RUNS {
+        let out = out.join(folder);
+        let config = ReidRunConfig::parse(built_in("demo-reid")?, &[streams.to_owned()])?;
+        let trainer = Trainer::<Embedder>::new(&config, RunFolder::create(&out)?, steps)?;
+        eprintln!("{name}: training {} parameters from nothing", trainer.task().params().num_learned());
+        match trainer.train(stop)? {
+            Outcome::Interrupted => {
+                println!("interrupted; go on with: mutualformer train --resume --out {}", out.display());
+                return Ok(());
+            }
+            Outcome::Finished(embedder, summary) => {
+                table += &row(name, &summary);
+                if config.model.streams.len() > 1 {
+                    write_ranked_sheet(&out.join("samples/found.png"), &some_finds(&embedder)?.rows()?)?;
+                }
+            }
+        }
+    }
+    let at = out.display();
+    println!("vehicles that no network was trained on:\n{table}");
+    println!("pictures:  {at}/mutualformer/samples/found.png  searches, right and wrong framed");
+    println!("curves:    {at}/mutualformer/plots/loss.svg");
+    println!("weights:   {at}/mutualformer/best.safetensors  (PyTorch loads them by name)");
+    println!("next:      mutualformer synth reid --out vehicles --ids 40 --size 64 --seed 2");
+    println!(
+        "           mutualformer embed --run {at}/mutualformer --data vehicles --out features.safetensors"
+    );
+    println!("           mutualformer score reid --features features.safetensors");
+    Ok(())
+}
+
+fn row(name: &str, summary: &ReidSummary) -> String {
+    let (map, rank1) = (summary.scores.mean_ap, summary.scores.rank1);
+    format!("{name:<20} mAP {map:.3}  rank-1 {rank1:.3}\n")
+}
+
+/// The searches for some of the test set's vehicles.
+fn some_finds(embedder: &Embedder) -> Result<Finds> {
+    let Search { query, gallery } = Search::open(&embedder.config.data.test, &embedder.config)?;
+    let step = (query.len() / SHEET.0).max(1);
+    let some = (0..query.len()).step_by(step).take(SHEET.0).map(|index| query.load(index));
+    let queries = Pictures::Drawn(Arc::new(some.collect::<Result<_, _>>()?));
+    Finds::search(embedder, queries, gallery, SHEET.1, &|_| ())
+}

@@ -282,6 +282,22 @@ fn schedules_equal_pytorchs() {
     check(steps, &[0.01, 0.505, 1.0, 1.0, 0.1]);
 }
 
+/// HAMNet's learning rates, constant within an epoch, for its 120 epochs counted from 1: the released code's warm-up as
+/// it writes it, 0.01·(1 − e/10) + e/10 of 3.5e-4, then a tenth from epoch 40 and another from 70.
+#[test]
+fn the_schedule_of_hamnet() {
+    let warm_up =
+        [3.815e-5, 7.28e-5, 1.0745e-4, 1.421e-4, 1.7675e-4, 2.114e-4, 2.4605e-4, 2.807e-4, 3.1535e-4];
+    let table = [&warm_up[..], &[3.5e-4; 30], &[3.5e-5; 30], &[3.5e-6; 51]].concat();
+    assert_eq!(table.len(), 120);
+    let milestones = vec![40.0, 70.0];
+    let schedule = Schedule::MultiStep { milestones, gamma: 0.1 }.with_warm_up(10.0, 0.01);
+    for (epoch, expected) in (1..).zip(table) {
+        let found = 3.5e-4 * schedule.factor(f64::from(epoch));
+        assert!((found - expected).abs() < 1e-18, "epoch {epoch}: {found} is not {expected}");
+    }
+}
+
 #[test]
 fn clipping_equals_pytorchs() {
     let (params, [w, late]) = two_params();

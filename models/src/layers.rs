@@ -74,9 +74,10 @@ impl ConvBn {
         ConvBn { conv, bn: BatchNorm2d::new(&mut scope.sub(bn), output), activation }
     }
 
-    /// The same layer; if `on`, its batch norm uses the running statistics in training too and leaves them alone.
-    pub fn with_frozen_norm(mut self, on: bool) -> ConvBn {
-        self.bn.frozen = on;
+    /// The same layer, its batch norm `frozen` (it uses the running statistics in training too and leaves them alone) or
+    /// giving a new batch a share of `momentum` in them.
+    pub fn with_norm(mut self, frozen: bool, momentum: f64) -> ConvBn {
+        (self.bn.frozen, self.bn.momentum) = (frozen, momentum);
         self
     }
 

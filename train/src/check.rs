@@ -1,8 +1,12 @@
 //! Checks before a long run: is the data what it should be, how long will it take, how much memory.
 
-use crate::config::{Config, SourceConfig};
+use crate::config::{AnyConfig, Config, RunConfig, SourceConfig};
+use crate::detector::Detector;
 use crate::memory::peak_mb;
+use crate::reid::Embedder;
+use crate::reid::config::ReidRunConfig;
 use crate::run_folder::RunFolder;
+use crate::task::Task;
 use crate::trainer::Trainer;
 use anyhow::{Result, ensure};
 use data::DepthFormat;
@@ -40,7 +44,13 @@ fn print(survey: &Survey) {
 }
 
 fn check_config(path: &Path) -> Result<()> {
-    let config = Config::load(path, &[])?;
+    match AnyConfig::load(path, &[])? {
+        AnyConfig::Sod(config) => check_sod(path, &config),
+        AnyConfig::Reid(config) => check_reid(path, &config),
+    }
+}
+
+fn check_sod(path: &Path, config: &Config) -> Result<()> {
     config.remark().iter().for_each(|remark| println!("{remark}"));
     let mut problems = 0;
     for (part, sources) in
@@ -67,23 +77,35 @@ fn check_config(path: &Path) -> Result<()> {
         "{}: {problems} problems with its pictures; mend them, or leave the pictures out with a list",
         path.display()
     );
+    // Where batches have several sizes, the largest decides what must be there.
+    let mut config = config.clone();
+    let largest = config.data.train_sizes.iter().copied().max();
+    config.data.train_sizes = largest.into_iter().collect();
+    let size = largest.map_or(String::new(), |size| format!(" at {size} pixels, the largest size"));
+    estimate::<Detector>(&config, &size)
+}
+
+fn check_reid(path: &Path, config: &ReidRunConfig) -> Result<()> {
+    let _ = path;
+    config.remark().iter().for_each(|remark| println!("{remark}"));
+    estimate::<Embedder>(config, "")
+}
+
+/// Times a few updates of a run that leaves nothing behind; `size` follows the seconds of an update.
+fn estimate<T: Task>(config: &T::Config, size: &str) -> Result<()> {
     let scratch = std::env::temp_dir().join(format!("mutualformer-check-{}", std::process::id()));
-    let result = estimate(&config, &scratch);
+    let result = RunFolder::create(&scratch)
+        .and_then(|run| Trainer::<T>::new(config, run, None))
+        .and_then(|trainer| time(trainer, size));
     // The scratch run is ours; whatever happened, it does not stay behind.
     let _ = std::fs::remove_dir_all(&scratch);
     result
 }
 
-fn estimate(config: &Config, scratch: &Path) -> Result<()> {
-    // Where batches have several sizes, the largest decides what must be there.
-    let mut config = config.clone();
-    let largest = config.data.train_sizes.iter().copied().max();
-    config.data.train_sizes = largest.into_iter().collect();
-    let mut trainer = Trainer::new(&config, RunFolder::create(scratch)?, None)?;
+fn time<T: Task>(mut trainer: Trainer<T>, size: &str) -> Result<()> {
     let seconds = trainer.time_updates(TIMED)?;
     let updates = trainer.total_steps();
-    println!("network: {} parameters", trainer.detector().params.num_learned());
-    let size = largest.map_or(String::new(), |size| format!(" at {size} pixels, the largest size"));
+    println!("network: {} parameters", trainer.task().params().num_learned());
     println!(
         "time: {updates} updates of {seconds:.2} s each{size}, about {} on this machine (without loading and validation)",
         duration(updates as f64 * seconds)

@@ -1,93 +1,132 @@
 //! The configuration of a run: TOML in, checked before anything starts, written back resolved into the run folder.
+//!
+//! Every task has its own sections about network, data and loss ([`sod`], [`crate::reid::config`]); the optimisation is
+//! the same for both.
 
-use crate::losses::LossConfig;
+pub mod sod;
+
+use crate::reid::config::ReidRunConfig;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use data::layout::set_name;
-use data::{Augment, DepthFormat};
-use models::{LevelConfig, MutualConfig, SodConfig};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that decides a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
+pub use sod::{Config, DataConfig, SourceConfig};
+
+/// What is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskName {
+    /// RGB-D salient object detection.
+    #[default]
+    Sod,
+    /// Re-identification across cameras and spectra.
+    Reid,
+}
+
+/// Everything that decides a run of one task.
+pub trait RunConfig: Clone + Serialize + DeserializeOwned {
+    /// Options of the task's loss.
+    type Loss;
+
     /// Decides initial weights, order and augmentation.
-    pub seed: u64,
-    /// The network.
-    pub model: SodConfig,
-    /// The pictures.
-    pub data: DataConfig,
+    fn seed(&self) -> u64;
+
     /// The optimisation.
-    pub train: TrainConfig,
-}
+    fn train(&self) -> &TrainConfig<Self::Loss>;
 
-/// Where pictures come from and how they are brought to the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// Height and width the network sees.
-    pub size: usize,
-    /// Sizes of which every training batch draws one, instead of `size`; none for no variation.
-    #[serde(default)]
-    pub train_sizes: Vec<usize>,
     /// Loading threads.
-    pub workers: usize,
-    /// Sources to train on.
-    pub train: Vec<SourceConfig>,
-    /// Sources to choose the best weights by.
-    pub validation: Vec<SourceConfig>,
-    /// Sources of the final numbers.
-    pub test: Vec<SourceConfig>,
-    /// Random variations of training pictures.
-    pub augment: Augment,
-}
+    fn workers(&self) -> usize;
 
-/// One source of pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum SourceConfig {
-    /// Procedural scenes `first .. first + count` of the series `seed`.
-    Scenes {
-        /// Names the series.
-        seed: u64,
-        /// First scene.
-        first: u64,
-        /// How many.
-        count: usize,
-        /// A folder of photographs that many surfaces wear; without, all patterns are procedural.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        photos: Option<PathBuf>,
-    },
-    /// A folder in a public layout.
-    Folder {
-        /// Holds RGB/, depth/ and GT/ (or another known layout).
-        path: PathBuf,
-        /// What its depth files hold.
-        depth: DepthFormat,
-        /// A list file of the samples to take; without, all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        list: Option<PathBuf>,
-        /// What tables call it; without, the last word of the path that is not merely `train` or `test`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
-    },
-}
+    /// Checks what the types cannot.
+    fn validate(&self) -> Result<()>;
 
-impl SourceConfig {
-    /// The name in tables.
-    pub fn name(&self) -> String {
-        match self {
-            SourceConfig::Scenes { .. } => "scenes".to_owned(),
-            SourceConfig::Folder { path, name, .. } => name.clone().unwrap_or_else(|| set_name(path)),
-        }
+    /// Fills in what the data decides.
+    fn resolve(&mut self) -> Result<()>;
+
+    /// What a run does otherwise than its configuration may suggest.
+    fn remark(&self) -> Option<String>;
+
+    /// Parses TOML, applies changes, checks the result.
+    fn parse(text: &str, changes: &[String]) -> Result<Self> {
+        from_table(to_table(text, changes)?)
     }
+
+    /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
+    fn load(path: &Path, changes: &[String]) -> Result<Self> {
+        Self::parse(&read(path)?, changes).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// As TOML, complete.
+    fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is plain data")
+    }
+}
+
+/// A configuration of either task.
+#[expect(clippy::large_enum_variant, reason = "a process holds one")]
+pub enum AnyConfig {
+    /// Detection.
+    Sod(Config),
+    /// Re-identification.
+    Reid(ReidRunConfig),
+}
+
+impl AnyConfig {
+    /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
+    pub fn load(path: &Path, changes: &[String]) -> Result<AnyConfig> {
+        AnyConfig::parse(&read(path)?, changes).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// As [`AnyConfig::load`], from the text itself.
+    pub fn parse(text: &str, changes: &[String]) -> Result<AnyConfig> {
+        let table = to_table(text, changes)?;
+        let task = table.get("task").map_or(Ok(TaskName::default()), |task| task.clone().try_into());
+        Ok(match task.context("task: there are \"sod\" and \"reid\"")? {
+            TaskName::Sod => AnyConfig::Sod(from_table(table)?),
+            TaskName::Reid => AnyConfig::Reid(from_table(table)?),
+        })
+    }
+}
+
+/// The configuration that `mutualformer config NAME` prints.
+pub fn built_in(name: &str) -> Result<&'static str> {
+    let found = BUILT_IN.iter().find(|(other, ..)| *other == name);
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
+    Ok(found
+        .with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?
+        .2)
+}
+
+/// The text of a file, or of a built-in configuration.
+fn read(path: &Path) -> Result<String> {
+    match BUILT_IN.iter().find(|(name, ..)| Path::new(name) == path && !path.exists()) {
+        Some((_, _, text)) => Ok((*text).to_owned()),
+        None => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn to_table(text: &str, changes: &[String]) -> Result<toml::Table> {
+    let mut table: toml::Table = text.parse()?;
+    for change in changes {
+        set(&mut table, change)?;
+    }
+    Ok(table)
+}
+
+fn from_table<C: RunConfig>(table: toml::Table) -> Result<C> {
+    // What is wrong and where come on two lines; one sentence reads better behind the file's name.
+    let config: C = table
+        .try_into()
+        .map_err(|error: toml::de::Error| anyhow!(error.to_string().trim().replace('\n', " ")))?;
+    config.validate()?;
+    Ok(config)
 }
 
 /// The optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrainConfig {
+pub struct TrainConfig<L> {
     /// Passes over the training pictures.
     pub epochs: usize,
     /// Pictures per forward pass.
@@ -108,10 +147,13 @@ pub struct TrainConfig {
     pub frozen: Vec<String>,
     /// Course of the learning rate after the warm-up.
     pub schedule: ScheduleKind,
-    /// Share of all updates in which the learning rate rises linearly.
+    /// Share of all updates in which the learning rate rises linearly; `multi-step` has a warm-up of its own.
     pub warmup: f64,
     /// Weight decay; biases, norms and other vectors are exempt.
     pub weight_decay: f64,
+    /// Weight decay on biases, norms and other vectors, too.
+    #[serde(default)]
+    pub decay_vectors: bool,
     /// Momentum of SGD.
     pub momentum: f64,
     /// Largest norm of the gradient; 0 for no limit.
@@ -122,7 +164,7 @@ pub struct TrainConfig {
     pub checkpointing: bool,
     /// What is made small.
     #[serde(default)]
-    pub loss: LossConfig,
+    pub loss: L,
 }
 
 /// The factor of trunks that learn like the rest of the network.
@@ -143,8 +185,8 @@ pub enum OptimizerKind {
 }
 
 /// Courses of the learning rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ScheduleKind {
     /// Stays.
     Constant,
@@ -154,10 +196,46 @@ pub enum ScheduleKind {
     Triangular,
     /// (1 − progress)^0.9.
     Polynomial,
+    /// A tenth at every milestone. It goes by epochs, counted from 1, and stays the same within one (HAMNet's).
+    MultiStep {
+        /// Epochs with which a lower rate begins.
+        milestones: Vec<u32>,
+        /// The first epoch that has the full rate; before it, the rate rises linearly from a hundredth.
+        warmup: u32,
+    },
+}
+
+impl<L> TrainConfig<L> {
+    /// Checks what the types cannot, but for the loss.
+    pub fn validate(&self) -> Result<()> {
+        ensure!(self.epochs > 0, "train.epochs must be at least 1");
+        ensure!(self.batch > 1, "train.batch must be at least 2: batch norm needs a variance");
+        ensure!(self.accumulate > 0, "train.accumulate must be at least 1");
+        ensure!(self.lr > 0.0 && self.lr.is_finite(), "train.lr = {} must be positive", self.lr);
+        ensure!(
+            self.trunk_lr >= 0.0 && self.trunk_lr.is_finite(),
+            "train.trunk_lr = {} cannot be negative",
+            self.trunk_lr
+        );
+        ensure!((0.0..=1.0).contains(&self.warmup), "train.warmup = {} must lie in [0, 1]", self.warmup);
+        if let ScheduleKind::MultiStep { .. } = self.schedule {
+            ensure!(
+                self.warmup == 0.0,
+                "train.warmup: the multi-step schedule has a warmup of its own, in epochs"
+            );
+        }
+        ensure!((0.0..1.0).contains(&self.ema), "train.ema = {} must lie in [0, 1)", self.ema);
+        ensure!((0.0..1.0).contains(&self.momentum), "train.momentum = {} must lie in [0, 1)", self.momentum);
+        ensure!(
+            self.weight_decay >= 0.0 && self.clip_norm >= 0.0,
+            "weight_decay and clip_norm cannot be negative"
+        );
+        Ok(())
+    }
 }
 
 /// The configurations that come with the tool: (name, what it is for, commented text).
-pub const BUILT_IN: [(&str, &str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str, &str); 6] = [
     ("demo", "the small detector on procedural scenes", include_str!("../configs/demo.toml")),
     (
         "mutualformer-mobilenetv2",
@@ -169,140 +247,22 @@ pub const BUILT_IN: [(&str, &str, &str); 3] = [
         "the same on ResNet-50: the paper's 52.05 million parameters",
         include_str!("../configs/mutualformer-resnet50.toml"),
     ),
+    (
+        "demo-reid",
+        "re-identification: a small network on procedural vehicles",
+        include_str!("../configs/demo-reid.toml"),
+    ),
+    (
+        "hamnet",
+        "re-identification on ResNet-50, streams fused by activation maps, as released",
+        include_str!("../configs/hamnet.toml"),
+    ),
+    (
+        "mutualformer-reid",
+        "the same with MutualFormer in the place of that fusion",
+        include_str!("../configs/mutualformer-reid.toml"),
+    ),
 ];
-
-impl Config {
-    /// The configuration that `mutualformer config NAME` prints.
-    pub fn built_in(name: &str) -> Result<&'static str> {
-        let found = BUILT_IN.iter().find(|(other, ..)| *other == name);
-        let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
-        Ok(found
-            .with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?
-            .2)
-    }
-
-    /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
-    pub fn load(path: &Path, changes: &[String]) -> Result<Config> {
-        let text = match BUILT_IN.iter().find(|(name, ..)| Path::new(name) == path && !path.exists()) {
-            Some((_, _, text)) => (*text).to_owned(),
-            None => {
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-            }
-        };
-        Config::parse(&text, changes).with_context(|| format!("in {}", path.display()))
-    }
-
-    /// Parses TOML, applies changes, checks the result.
-    pub fn parse(text: &str, changes: &[String]) -> Result<Config> {
-        let mut table: toml::Table = text.parse()?;
-        for change in changes {
-            set(&mut table, change)?;
-        }
-        // What is wrong and where come on two lines; one sentence reads better behind the file's name.
-        let config: Config = table
-            .try_into()
-            .map_err(|error: toml::de::Error| anyhow!(error.to_string().trim().replace('\n', " ")))?;
-        config.validate()?;
-        Ok(config)
-    }
-
-    /// What a run does otherwise than its configuration may suggest.
-    pub fn remark(&self) -> Option<String> {
-        let (drop, path) = (self.model.attn_drop(), self.model.path());
-        (drop > 0.0 && path != cda::Path::Plain).then(|| {
-            format!("model.attn_drop = {drop} needs the N x N maps: training takes the plain path, which is slower")
-        })
-    }
-
-    /// As TOML, complete.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a configuration is plain data")
-    }
-
-    /// Checks what the types cannot.
-    pub fn validate(&self) -> Result<()> {
-        self.model.fusion().validate()?;
-        let drop = self.model.attn_drop();
-        ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");
-        match &self.model {
-            SodConfig::Tiny(model) => ensure!(
-                model.widths.iter().all(|&width| width > 0) && model.decoder > 0,
-                "model.widths = {:?} and model.decoder = {} must be at least 1",
-                model.widths,
-                model.decoder
-            ),
-            SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) => {
-                validate_mutual(model)?;
-            }
-        }
-        self.validate_size("data.size", self.data.size)?;
-        self.data.train_sizes.iter().try_for_each(|&size| self.validate_size("data.train_sizes", size))?;
-        self.data.augment.check()?;
-        let train = &self.train;
-        ensure!(train.epochs > 0, "train.epochs must be at least 1");
-        ensure!(train.batch > 1, "train.batch must be at least 2: batch norm needs a variance");
-        ensure!(train.accumulate > 0, "train.accumulate must be at least 1");
-        ensure!(train.lr > 0.0 && train.lr.is_finite(), "train.lr = {} must be positive", train.lr);
-        ensure!(
-            train.trunk_lr >= 0.0 && train.trunk_lr.is_finite(),
-            "train.trunk_lr = {} cannot be negative",
-            train.trunk_lr
-        );
-        ensure!(
-            train.trunk_weights.is_none() || self.model.trunk().is_some(),
-            "train.trunk_weights: the network \"tiny\" has no trunks"
-        );
-        train.loss.validate()?;
-        ensure!((0.0..=1.0).contains(&train.warmup), "train.warmup = {} must lie in [0, 1]", train.warmup);
-        ensure!((0.0..1.0).contains(&train.ema), "train.ema = {} must lie in [0, 1)", train.ema);
-        ensure!(
-            (0.0..1.0).contains(&train.momentum),
-            "train.momentum = {} must lie in [0, 1)",
-            train.momentum
-        );
-        ensure!(
-            train.weight_decay >= 0.0 && train.clip_norm >= 0.0,
-            "weight_decay and clip_norm cannot be negative"
-        );
-        Ok(())
-    }
-
-    /// Whether the network can be fed pictures of this side.
-    fn validate_size(&self, name: &str, size: usize) -> Result<()> {
-        let divisor = self.model.divisor();
-        ensure!(size > 0 && size.is_multiple_of(divisor), "{name} = {size} must be divisible by {divisor}");
-        if let SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) = &self.model {
-            for level in &model.levels {
-                ensure!(
-                    level.grid([size, size]).is_some(),
-                    "model.levels: at stride {}, patches of {} do not fit into {} pixels ({name} = {size})",
-                    level.stride,
-                    level.patch,
-                    size / level.stride
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The part of [`Config::validate`] that concerns the large networks.
-fn validate_mutual(model: &MutualConfig) -> Result<()> {
-    let (dim, decoders) = (model.dim, model.decoders);
-    ensure!(dim > 0 && decoders > 0, "model.dim = {dim} and model.decoders = {decoders} must be at least 1");
-    for (i, level) in model.levels.iter().enumerate() {
-        let LevelConfig { stride, patch, step, blocks } = *level;
-        ensure!(
-            [4, 8, 16, 32].contains(&stride) && model.levels[..i].iter().all(|finer| finer.stride < stride),
-            "model.levels: strides must be taken from 4, 8, 16, 32, each once, in this order"
-        );
-        ensure!(
-            patch > 0 && step > 0 && blocks > 0,
-            "model.levels: patch, step and blocks must be at least 1, at stride {stride} too"
-        );
-    }
-    Ok(())
-}
 
 /// Applies one `a.b=c`; the value is read as TOML, and as a string where it is none.
 fn set(table: &mut toml::Table, change: &str) -> Result<()> {
@@ -329,99 +289,13 @@ mod tests {
     #[test]
     fn built_in_configurations_are_valid_and_survive_a_round_trip() {
         for (name, _, text) in BUILT_IN {
-            let config = Config::parse(text, &[]).unwrap_or_else(|error| panic!("{name}: {error:#}"));
-            assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config);
-        }
-    }
-
-    #[test]
-    fn changes_reach_their_place() {
-        let text = Config::built_in("demo").unwrap();
-        let changes = ["train.lr=0.5", "model.cda.steps=inf", "model.fusion=ca+cda"].map(str::to_owned);
-        let config = Config::parse(text, &changes).unwrap();
-        assert_eq!(config.train.lr, 0.5);
-        let fusion = config.model.fusion();
-        assert_eq!(fusion.cda.steps, cda::Steps::Infinite);
-        assert_eq!(fusion.kind, cda::FusionKind::CaCda);
-    }
-
-    #[test]
-    fn dropout_on_the_maps_is_remarked_unless_the_plain_path_was_asked_for() {
-        let text = Config::built_in("demo").unwrap();
-        let remark = |changes: &[&str]| {
-            let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
-            Config::parse(text, &changes).unwrap().remark()
-        };
-        assert_eq!(remark(&[]), None);
-        assert_eq!(remark(&["model.attn_drop=0.1", "model.path=plain"]), None);
-        assert!(remark(&["model.attn_drop=0.1", "model.path=fast"]).unwrap().contains("the plain path"));
-    }
-
-    #[test]
-    fn a_folder_may_be_given_with_a_list() {
-        let text = Config::built_in("demo").unwrap();
-        let change = r#"data.train=[{folder={path="NJU2K",depth="far-bright",list="2985.txt"}}]"#;
-        let config = Config::parse(text, &[change.to_owned()]).unwrap();
-        let expected = SourceConfig::Folder {
-            path: "NJU2K".into(),
-            depth: DepthFormat::FarBright,
-            list: Some("2985.txt".into()),
-            name: None,
-        };
-        assert_eq!(config.data.train, [expected]);
-        assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config);
-    }
-
-    /// Weights carry the configuration they were trained with; older ones know no such settings.
-    #[test]
-    fn configurations_from_before_turns_and_sizes_are_read() {
-        let text = Config::built_in("demo").unwrap();
-        let without =
-            |line: &&str| !["train_sizes", "rotate", "max_angle"].iter().any(|name| line.starts_with(name));
-        let older: String = text.lines().filter(without).map(|line| format!("{line}\n")).collect();
-        assert!(older.len() < text.len());
-        assert_eq!(Config::parse(&older, &[]).unwrap(), Config::parse(text, &[]).unwrap());
-    }
-
-    fn assert_named(configuration: &str, change: &str, expected: &str) {
-        let text = Config::built_in(configuration).unwrap();
-        let error = Config::parse(text, &[change.to_owned()]).unwrap_err();
-        assert!(format!("{error:#}").contains(expected), "{change}: {error:#}");
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (change, expected) in [
-            ("train.epochz=3", "epochz"),
-            ("model.cda.alpha=1.5", "alpha"),
-            ("data.size=50", "divisible by 16"),
-            ("data.train_sizes=[96, 50]", "data.train_sizes = 50 must be divisible by 16"),
-            ("data.train_sizes=[0]", "data.train_sizes = 0"),
-            ("data.augment.rotate=1.5", "rotate = 1.5 is out of range: from 0 to 1"),
-            ("data.augment.max_angle=90.0", "max_angle = 90 is out of range: from 0 to 45"),
-            ("data.test=[{folder={path=\"a\",depth=\"mm\",lists=\"b\"}}]", "lists"),
-            ("model.cda.steps=0", "steps"),
-            ("model.path=quick", "quick"),
-            ("nothing.here=1", "no section"),
-        ] {
-            assert_named("demo", change, expected);
-        }
-    }
-
-    #[test]
-    fn mistakes_about_large_networks_are_named() {
-        let level = |level: &str| format!("model.levels=[{{{level}}}]");
-        for (change, expected) in [
-            ("data.size=48".to_owned(), "divisible by 32"),
-            ("data.size=32".to_owned(), "patches of 8 do not fit into 4 pixels"),
-            ("data.train_sizes=[224, 32]".to_owned(), "do not fit into 4 pixels (data.train_sizes = 32)"),
-            ("model.decoders=0".to_owned(), "model.decoders = 0"),
-            ("model.widths=[8]".to_owned(), "widths"),
-            (level("stride=12,patch=2,step=1,blocks=1"), "strides must be taken from"),
-            (level("stride=8,patch=0,step=1,blocks=1"), "at least 1, at stride 8"),
-            (level("stride=8,patch=2,step=1"), "blocks"),
-        ] {
-            assert_named("mutualformer-mobilenetv2", &change, expected);
+            let config = AnyConfig::parse(text, &[]).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            match config {
+                AnyConfig::Sod(config) => assert_eq!(Config::parse(&config.to_toml(), &[]).unwrap(), config),
+                AnyConfig::Reid(config) => {
+                    assert_eq!(ReidRunConfig::parse(&config.to_toml(), &[]).unwrap(), config);
+                }
+            }
         }
     }
 }

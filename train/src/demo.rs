@@ -1,6 +1,7 @@
 //! The whole story in a few minutes: draw scenes, train, evaluate on unseen ones, show what was learned.
 
-use crate::config::{Config, SourceConfig};
+use crate::config::{Config, RunConfig, SourceConfig, built_in};
+use crate::detector::Detector;
 use crate::report::{affinity_sheet, prediction_sheet};
 use crate::run_folder::RunFolder;
 use crate::source::Dataset;
@@ -15,7 +16,7 @@ const SHEET_ROWS: usize = 9;
 
 /// Trains the demo's network into `out` and leaves its pictures there; `steps` limits the updates.
 pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
-    let config = Config::parse(Config::built_in("demo")?, &[])?;
+    let config = Config::parse(built_in("demo")?, &[])?;
     let scenes = |sources: &[SourceConfig]| -> usize {
         let count = |source: &SourceConfig| match source {
             SourceConfig::Scenes { count, .. } => *count,
@@ -30,10 +31,10 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
         scenes(&config.data.test),
         config.data.size
     );
-    let trainer = Trainer::new(&config, RunFolder::create(out)?, steps)?;
+    let trainer = Trainer::<Detector>::new(&config, RunFolder::create(out)?, steps)?;
     eprintln!(
         "training a network of {} parameters from nothing; Ctrl-C saves and stops",
-        trainer.detector().params.num_learned()
+        trainer.task().params.num_learned()
     );
     match trainer.train(stop)? {
         Outcome::Interrupted => {

@@ -1,15 +1,15 @@
 //! A detector with its weights: what training produces and prediction uses.
 
-use crate::config::Config;
+use crate::config::{Config, RunConfig};
 use crate::metrics::sod::{ImageScores, score_prediction};
 use crate::source::{Dataset, Inputs};
+use crate::task::Task;
 use anyhow::{Context, Result};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::{Ctx, Params, Tensor, Var};
 use data::{Batch, Sample, transform};
 use models::{SodNetwork, SodOutput};
 use ndarray::{Array2, Axis};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Weights that come with the tool; `models/weights/README.md` says how they were made.
@@ -30,48 +30,18 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A network with initial weights.
-    pub fn new(config: &Config) -> Result<Detector> {
-        let (params, net) = Params::build(config.seed, |scope| SodNetwork::new(scope, &config.model));
-        let net = net?.with_checkpointing(config.train.checkpointing);
-        Ok(Detector { config: config.clone(), params, net })
-    }
-
-    /// Reads `best.safetensors` or `last.safetensors` of a run; the configuration is in the file's metadata.
-    pub fn load(path: &Path) -> Result<Detector> {
-        let file = TensorFile::read(path)?;
-        Detector::from_file(&file).with_context(|| format!("in {}", path.display()))
-    }
-
     /// The weights that come with the tool.
     pub fn bundled() -> Result<Detector> {
         Detector::from_file(&TensorFile::parse(BUNDLED, Path::new("the bundled weights"))?)
     }
 
-    fn from_file(file: &TensorFile) -> Result<Detector> {
+    pub(crate) fn from_file(file: &TensorFile) -> Result<Detector> {
         let text = file.metadata.get("config").context(
             "the file holds no \"config\" in its metadata; it was not written by mutualformer train",
         )?;
         let mut detector = Detector::new(&Config::parse(text, &[])?)?;
         detector.params.import("", file, LoadMode::Strict)?;
         Ok(detector)
-    }
-
-    /// Starts the trunks of both modalities from published weights under torchvision's names, with or without the
-    /// classifier behind them. Anything else that does not fit is an error.
-    pub fn load_trunks(&mut self, path: &Path) -> Result<()> {
-        let kind = self.config.model.trunk().context("this network has no trunks")?;
-        let file = TensorFile::read(path)?;
-        for trunk in ["rgb.trunk.", "depth.trunk."] {
-            kind.load(&mut self.params, trunk, &file)?;
-        }
-        Ok(())
-    }
-
-    /// Writes the weights with the configuration they need.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        self.params.save(path, BTreeMap::from([("config".to_owned(), self.config.to_toml())]))?;
-        Ok(())
     }
 
     /// One forward pass.

@@ -1,7 +1,7 @@
 //! Pictures of what a network sees and answers: sheets of labelled tiles, maps as colours.
 
 mod colour;
-mod font;
+pub(crate) mod font;
 
 use image::{Rgb, RgbImage};
 use ndarray::{ArrayView2, ArrayView3};
@@ -58,7 +58,7 @@ pub fn grid(rows: &[Vec<Tile>], gap: u32) -> RgbImage {
         let below_label = y + label_height(row);
         let mut x = gap;
         for (tile, width) in row.iter().zip(&widths) {
-            font::write(&mut sheet, &tile.label, (x, y), x + width, scale);
+            font::write(&mut sheet, &tile.label, (x, y), x + width, scale, BLACK);
             image::imageops::replace(&mut sheet, &tile.picture, i64::from(x), i64::from(below_label));
             x += width + gap;
         }

@@ -19,18 +19,25 @@ const GAP: u32 = 4;
 /// Draws `plots/loss.svg`, `plots/lr.svg` and `plots/metrics.svg` from the run's records.
 pub fn plot_run(run: &RunFolder) -> Result<()> {
     let (mut loss, mut rate) = (Vec::new(), Vec::new());
-    let mut metrics: [Vec<(f64, f64)>; 4] = Default::default();
+    let mut metrics: Vec<Series> = Vec::new();
     for record in run.records()? {
-        match record {
+        let (step, values) = match record {
             Record::Step { step, loss: value, lr, .. } => {
                 loss.push((step as f64, value));
                 rate.push((step as f64, lr));
+                continue;
             }
             Record::Validation { step, structure, max_f, max_e, mae, .. } => {
-                for (points, value) in metrics.iter_mut().zip([structure, max_f, max_e, mae]) {
-                    points.push((step as f64, value));
-                }
+                (step, vec![("S-measure", structure), ("max F", max_f), ("max E", max_e), ("MAE", mae)])
             }
+            Record::Search { step, scores, .. } => {
+                (step, vec![("mAP", scores.mean_ap), ("rank-1", scores.rank1), ("mINP", scores.mean_inp)])
+            }
+        };
+        metrics.resize_with(values.len(), || Series::new("", Vec::new()));
+        for (series, (name, value)) in metrics.iter_mut().zip(values) {
+            series.name = name.to_owned();
+            series.points.push((step as f64, value));
         }
     }
     let plot = |name: &str, title: &str, y: &str, series: &[Series]| {
@@ -38,10 +45,10 @@ pub fn plot_run(run: &RunFolder) -> Result<()> {
     };
     plot("loss", "Training loss", "loss", &[Series::new("loss", loss)])?;
     plot("lr", "Learning rate", "learning rate", &[Series::new("learning rate", rate)])?;
-    let names = ["S-measure", "max F", "max E", "MAE"];
-    let series: Vec<Series> =
-        names.into_iter().zip(metrics).map(|(name, points)| Series::new(name, points)).collect();
-    plot("metrics", "Validation", "score", &series)
+    if metrics.is_empty() {
+        return Ok(()); // a run without a validation set
+    }
+    plot("metrics", "Validation", "score", &metrics)
 }
 
 /// Writes a sheet with a row per sample: RGB, depth, truth, prediction.

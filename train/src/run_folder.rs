@@ -5,13 +5,15 @@
 //! metrics.jsonl            a line per update and per validation
 //! summary.json             the final numbers
 //! last.safetensors         weights, under state_dict names (PyTorch loads them)
-//! best.safetensors         the weights with the best validation S-measure
+//! best.safetensors         the weights with the best validation S-measure or mAP
 //! last.state.safetensors   everything needed to go on: weights, optimiser, averages, position
 //! plots/  samples/         pictures
 //! ```
 
+use crate::metrics::reid::ReidScores;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -54,12 +56,47 @@ pub enum Record {
         #[serde(rename = "MAE")]
         mae: f64,
     },
+    /// One search of the validation set's queries in its gallery.
+    Search {
+        /// As above.
+        step: u64,
+        /// As above.
+        epoch: u64,
+        /// What it scored.
+        #[serde(flatten)]
+        scores: ReidScores,
+    },
 }
 
 impl Record {
     fn step(&self) -> u64 {
         match self {
-            Record::Step { step, .. } | Record::Validation { step, .. } => *step,
+            Record::Step { step, .. } | Record::Validation { step, .. } | Record::Search { step, .. } => {
+                *step
+            }
+        }
+    }
+
+    /// What the best weights have more of than others: the S-measure or mAP; an update has none.
+    pub fn score(&self) -> Option<f64> {
+        match self {
+            Record::Step { .. } => None,
+            Record::Validation { structure, .. } => Some(*structure),
+            Record::Search { scores, .. } => Some(scores.mean_ap),
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Record::Step { loss, .. } => write!(f, "loss {loss:.3}"),
+            Record::Validation { structure, max_f, mae, .. } => {
+                write!(f, "validation S {structure:.3}, max F {max_f:.3}, MAE {mae:.3}")
+            }
+            Record::Search { scores, .. } => {
+                write!(f, "validation mAP {:.3}, rank-1 {:.3}", scores.mean_ap, scores.rank1)
+            }
         }
     }
 }
@@ -168,8 +205,8 @@ impl RunFolder {
         // A killed process may have left half a line at the end, cut inside a letter.
         let text = String::from_utf8_lossy(&bytes);
         let keep = |line: &&str| match serde_json::from_str(line) {
-            Ok(record @ Record::Validation { .. }) => record.step() < step + u64::from(validated),
             Ok(record @ Record::Step { .. }) => record.step() <= step,
+            Ok(record) => record.step() < step + u64::from(validated),
             Err(_) => false,
         };
         let kept: String = text.lines().filter(keep).map(|line| line.to_owned() + "\n").collect();

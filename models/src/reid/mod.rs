@@ -1,7 +1,18 @@
 //! Re-identification: finding the pictures of one object among those of many, taken by other cameras in several
 //! spectra (colour, near infrared, thermal).
+//!
+//! [`network`] is the whole: a trunk for each spectrum and a fusion of the streams, which is HAMNet's ([`cam`]) or
+//! MutualFormer's ([`mutual`]). [`config`] has the options.
+
+pub mod cam;
+pub mod config;
+pub mod mutual;
+pub mod network;
 
 use autograd::{Real, Var};
+
+pub use config::{ReidConfig, ReidConfigError, ReidFeature, ReidFusion, ReidTrunk, Spectrum};
+pub use network::ReidNetwork;
 
 /// What a re-identification network computes.
 pub struct ReidOutput<T: Real = f32> {

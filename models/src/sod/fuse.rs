@@ -9,7 +9,8 @@
 //! ```
 
 use super::{MutualConfig, TokenLevel};
-use crate::layers::{Activation, ConvBn, ConvSpec, stage};
+use crate::blocks::Blocks;
+use crate::layers::{Activation, ConvBn, ConvSpec};
 use autograd::nn::Conv2d;
 use autograd::ops::concat;
 use autograd::ops::conv::ConvOptions;
@@ -45,7 +46,7 @@ impl LevelConfig {
 pub struct FuseLevel {
     a: ConvBn,
     embed: Conv2d,
-    blocks: Vec<MutualFormerBlock>,
+    blocks: Blocks,
     out: ConvBn,
 }
 
@@ -71,9 +72,7 @@ impl FuseLevel {
             path: config.path,
             ..BlockConfig::new(dim, config.num_heads)
         };
-        let blocks = (0..blocks)
-            .map(|i| MutualFormerBlock::new(&mut scope.sub("blocks").sub(i), block))
-            .collect::<Result<_, _>>()?;
+        let blocks = Blocks::new(&mut scope.sub("blocks"), blocks, block)?;
         let spec = ConvSpec { bias: true, ..ConvSpec::new(dim, dim, 1) };
         let out = ConvBn::new(&mut scope.sub("out"), ["0", "1"], spec);
         Ok(FuseLevel { a, embed, blocks, out })
@@ -91,13 +90,7 @@ impl FuseLevel {
         let [e_r, e_d, e_a] = [r, d, &a].map(|map| self.embed.forward(ctx, map)); // [B, C, rows, cols]
         let x = pair_tokens(&e_r, &e_d); // [B, N, 2C]
         let (batch, dim, rows, cols) = (e_a.size(0), e_a.size(1), e_a.size(2), e_a.size(3));
-        let mut h = e_a.with_shape(&[batch, dim, rows * cols]).transpose(1, 2); // x_rd, [B, N, C]
-        for block in &self.blocks {
-            let block = block.clone();
-            h = stage(ctx, checkpointing, &[&x, &h], move |ctx, inputs| {
-                block.forward(ctx, &inputs[0], &inputs[1])
-            });
-        }
+        let h = self.blocks.forward(ctx, &x, &e_a, checkpointing); // [B, N, C]
         let map = h.transpose(1, 2).with_shape(&[batch, dim, rows, cols]).resize([r.size(2), r.size(3)]);
         let fused = a.add(&self.out.forward(ctx, &map));
         (TokenLevel { x, grid: [rows, cols] }, fused)
@@ -105,6 +98,6 @@ impl FuseLevel {
 
     /// The first block.
     pub fn block(&self) -> &MutualFormerBlock {
-        &self.blocks[0]
+        self.blocks.first()
     }
 }

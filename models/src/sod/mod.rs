@@ -12,6 +12,7 @@ pub mod tiny;
 use autograd::{Real, Var};
 use serde::{Deserialize, Serialize};
 
+pub use crate::blocks::TokenLevel;
 pub use fuse::LevelConfig;
 pub use mutual::{MutualConfig, MutualSod};
 pub use network::{SodConfig, SodNetwork};
@@ -54,12 +55,4 @@ pub struct SodOutput<T: Real = f32> {
     pub streams: Vec<Var<T>>,
     /// Input of every MutualFormer level, fine to coarse.
     pub levels: Vec<TokenLevel<T>>,
-}
-
-/// The tokens of one scale.
-pub struct TokenLevel<T: Real = f32> {
-    /// [x_r; x_d], `[B, N, 2C]`.
-    pub x: Var<T>,
-    /// Token grid: rows and columns, N = rows·cols.
-    pub grid: [usize; 2],
 }

@@ -10,6 +10,7 @@
 
 use super::{Modality, SodOutput, TokenLevel};
 use crate::layers::{ConvBn, ConvSpec, conv_stage, head, stage};
+use crate::trunk::{TinyTrunk, TrunkOptions};
 use autograd::nn::{Conv2d, Linear};
 use autograd::ops::concat;
 use autograd::{Ctx, Real, Scope, Var};
@@ -48,7 +49,7 @@ impl Default for TinyConfig {
             fusion: FusionKind::Cda,
             cda: CdaConfig::default(),
             modality: Modality::Both,
-            widths: [24, 48, 96, 128],
+            widths: TinyTrunk::WIDTHS,
             decoder: 32,
             num_heads: 8,
             joint_norm: true,
@@ -62,8 +63,8 @@ impl Default for TinyConfig {
 /// About a million parameters; see the module's diagram.
 #[derive(Clone, Debug)]
 pub struct TinySod {
-    stem_r: Stem,
-    stem_d: Stem,
+    stem_r: TinyTrunk,
+    stem_d: TinyTrunk,
     /// MutualFormer at /8 and /16.
     mutual: [MutualLevel; 2],
     /// 1×1 convolutions to the decoder's width at /2, /4, /8, /16.
@@ -76,10 +77,6 @@ pub struct TinySod {
     modality: Modality,
     checkpointing: bool,
 }
-
-/// Four stride-2 convolutions.
-#[derive(Clone, Debug)]
-struct Stem([ConvBn; 4]);
 
 /// One MutualFormer block on feature maps, with the "A" box before it.
 #[derive(Clone, Debug)]
@@ -94,8 +91,10 @@ impl TinySod {
     pub fn new<T: Real>(scope: &mut Scope<T>, config: &TinyConfig) -> Result<TinySod, ConfigError> {
         let [w2, w4, w8, w16] = config.widths;
         let width = config.decoder;
-        let stem_r = Stem::new(&mut scope.sub("stem_r"), 3, config.widths);
-        let stem_d = Stem::new(&mut scope.sub("stem_d"), 1, config.widths);
+        let mut stem = |name: &str, input: usize| {
+            TinyTrunk::new(&mut scope.sub(name), input, config.widths, &TrunkOptions::default())
+        };
+        let (stem_r, stem_d) = (stem("stem_r", 3), stem("stem_d", 1));
         let mutual = [
             MutualLevel::new(&mut scope.sub("mutual8"), w8, config)?,
             MutualLevel::new(&mut scope.sub("mutual16"), w16, config)?,
@@ -139,8 +138,8 @@ impl TinySod {
             "TinySod: a picture of {height}×{width} pixels; both sides must be divisible by 16"
         );
         let (rgb, depth) = self.modality.seen(rgb, depth);
-        let [r2, r4, r8, r16] = self.features(ctx, &self.stem_r, &rgb);
-        let [d2, d4, d8, d16] = self.features(ctx, &self.stem_d, &depth);
+        let [r2, r4, r8, r16] = self.stem_r.forward(ctx, &rgb, self.checkpointing);
+        let [d2, d4, d8, d16] = self.stem_d.forward(ctx, &depth, self.checkpointing);
         let (level8, f8) = self.mixed(ctx, 0, &r8, &d8);
         let (level16, f16) = self.mixed(ctx, 1, &r16, &d16);
 
@@ -160,16 +159,6 @@ impl TinySod {
     /// The block that mixes level `level` of [`SodOutput::levels`].
     pub fn block(&self, level: usize) -> &MutualFormerBlock {
         &self.mutual[level].block
-    }
-
-    /// Features at /2, /4, /8 and /16.
-    fn features<T: Real>(&self, ctx: &Ctx<T>, stem: &Stem, x: &Var<T>) -> [Var<T>; 4] {
-        let Stem([c2, c4, c8, c16]) = stem;
-        let x2 = conv_stage(ctx, self.checkpointing, c2, x);
-        let x4 = conv_stage(ctx, self.checkpointing, c4, &x2);
-        let x8 = conv_stage(ctx, self.checkpointing, c8, &x4);
-        let x16 = conv_stage(ctx, self.checkpointing, c16, &x8);
-        [x2, x4, x8, x16]
     }
 
     /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.
@@ -194,17 +183,6 @@ impl TinySod {
             let fine = lateral.forward(ctx, &concat(&fine.iter().collect::<Vec<_>>(), 1));
             merge.forward(ctx, &fine.add(&coarse.resize([fine.size(2), fine.size(3)])))
         })
-    }
-}
-
-impl Stem {
-    fn new<T: Real>(scope: &mut Scope<T>, input: usize, widths: [usize; 4]) -> Stem {
-        let [w2, w4, w8, w16] = widths;
-        let mut conv = |i: usize, from: usize, to: usize| {
-            let spec = ConvSpec { stride: 2, ..ConvSpec::new(from, to, 3) };
-            ConvBn::new(&mut scope.sub(i), ["conv", "bn"], spec)
-        };
-        Stem([conv(0, input, w2), conv(1, w2, w4), conv(2, w4, w8), conv(3, w8, w16)])
     }
 }
 

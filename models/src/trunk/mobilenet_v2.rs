@@ -12,6 +12,7 @@
 //! prepares the classifier that follows it and sees no neighbours; a detector squeezes its maps to few channels at once,
 //! and one more product before that would cost 412,160 parameters.
 
+use super::TrunkOptions;
 use crate::layers::{Activation, ConvBn, ConvSpec, Fan, conv_stage, stage};
 use autograd::{Ctx, Real, Scope, Var};
 
@@ -51,28 +52,29 @@ impl MobileNetV2 {
     /// Channels of the maps at strides 4, 8, 16 and 32.
     pub const CHANNELS: [usize; 4] = [24, 32, 96, 320];
 
-    /// Kaiming's normal distribution over fan out for kernels; batch norms start at 1 and 0. `frozen_norms`: they use
-    /// their running statistics in training too, and leave them alone.
-    pub fn new<T: Real>(scope: &mut Scope<T>, frozen_norms: bool) -> MobileNetV2 {
+    /// Kaiming's normal distribution over fan out for kernels; batch norms start at 1 and 0. `last_stride` is that of the
+    /// stage with 160 channels.
+    pub fn new<T: Real>(scope: &mut Scope<T>, options: &TrunkOptions) -> MobileNetV2 {
         let mut scope = scope.sub("features");
         let spec =
             ConvSpec { stride: 2, fan: Fan::Out, activation: Activation::Relu6, ..ConvSpec::new(3, 32, 3) };
-        let stem = ConvBn::new(&mut scope.sub(0), ["0", "1"], spec).with_frozen_norm(frozen_norms);
+        let stem = options.apply(ConvBn::new(&mut scope.sub(0), ["0", "1"], spec));
         let mut blocks = Vec::new();
         let mut input = 32;
         for (expansion, output, repetitions, stride) in BLOCKS {
+            let stride = if output == 160 { options.last_stride } else { stride };
             for repetition in 0..repetitions {
                 let stride = if repetition == 0 { stride } else { 1 };
                 let mut scope = scope.sub(format!("{}.conv", blocks.len() + 1));
                 let shape = Shape { input, output, expansion, stride };
-                blocks.push(InvertedResidual::new(&mut scope, &shape, frozen_norms));
+                blocks.push(InvertedResidual::new(&mut scope, &shape, options));
                 input = output;
             }
         }
         MobileNetV2 { stem, blocks }
     }
 
-    /// `[B, 3, H, W]` to 24, 32, 96 and 320 channels at strides 4, 8, 16 and 32.
+    /// `[B, 3, H, W]` to 24, 32, 96 and 320 channels at strides 4, 8, 16 and 32 (16 if the last stride is 1).
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>, checkpointing: bool) -> [Var<T>; 4] {
         let mut layers = vec![conv_stage(ctx, checkpointing, &self.stem, x)];
         for block in &self.blocks {
@@ -92,14 +94,14 @@ struct Shape {
 }
 
 impl InvertedResidual {
-    fn new<T: Real>(scope: &mut Scope<T>, shape: &Shape, frozen: bool) -> InvertedResidual {
+    fn new<T: Real>(scope: &mut Scope<T>, shape: &Shape, options: &TrunkOptions) -> InvertedResidual {
         let &Shape { input, output, expansion, stride } = shape;
         let wide = expansion * input;
         // `conv` is a sequence; each of its first layers is a sequence of convolution and batch norm again.
         let mut position = 0;
         let mut inner = |spec: ConvSpec| {
             let spec = ConvSpec { fan: Fan::Out, activation: Activation::Relu6, ..spec };
-            let layer = ConvBn::new(&mut scope.sub(position), ["0", "1"], spec).with_frozen_norm(frozen);
+            let layer = options.apply(ConvBn::new(&mut scope.sub(position), ["0", "1"], spec));
             position += 1;
             layer
         };
@@ -107,7 +109,7 @@ impl InvertedResidual {
         let depthwise = inner(ConvSpec { stride, groups: wide, ..ConvSpec::new(wide, wide, 3) });
         let spec = ConvSpec { fan: Fan::Out, activation: Activation::None, ..ConvSpec::new(wide, output, 1) };
         let names = [position.to_string(), (position + 1).to_string()];
-        let project = ConvBn::new(scope, [&names[0], &names[1]], spec).with_frozen_norm(frozen);
+        let project = options.apply(ConvBn::new(scope, [&names[0], &names[1]], spec));
         InvertedResidual { expand, depthwise, project, residual: stride == 1 && input == output }
     }
 

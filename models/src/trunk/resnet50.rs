@@ -8,6 +8,7 @@
 //! bottleneck: relu(x + 1×1(3×3(1×1(x)))), a batch norm after every convolution
 //! ```
 
+use super::TrunkOptions;
 use crate::layers::{Activation, ConvBn, ConvSpec, Fan, conv_stage, stage};
 use autograd::{Ctx, Real, Scope, Var};
 
@@ -16,21 +17,6 @@ const BLOCKS: [usize; 4] = [3, 4, 6, 3];
 
 /// Channels inside the bottlenecks of the four stages; four times as many come out.
 const WIDTHS: [usize; 4] = [64, 128, 256, 512];
-
-/// Options of [`ResNet50`].
-#[derive(Clone, Copy, Debug)]
-pub struct ResNetOptions {
-    /// Stride of the last stage: 2, or 1 for twice as fine maps, as re-identification uses it.
-    pub last_stride: usize,
-    /// Batch norms use their running statistics in training too, and leave them alone.
-    pub frozen_norms: bool,
-}
-
-impl Default for ResNetOptions {
-    fn default() -> ResNetOptions {
-        ResNetOptions { last_stride: 2, frozen_norms: false }
-    }
-}
 
 /// 23,508,032 parameters. PyTorch equivalent: `torchvision.models.resnet50()` without `avgpool` and `fc`.
 #[derive(Clone, Debug)]
@@ -54,9 +40,10 @@ impl ResNet50 {
     pub const CHANNELS: [usize; 4] = [256, 512, 1024, 2048];
 
     /// Kaiming's normal distribution over fan out for kernels; batch norms start at 1 and 0.
-    pub fn new<T: Real>(scope: &mut Scope<T>, options: ResNetOptions) -> ResNet50 {
-        let stem = ConvSpec { stride: 2, fan: Fan::Out, ..ConvSpec::new(3, 64, 7) };
-        let stem = ConvBn::new(scope, ["conv1", "bn1"], stem).with_frozen_norm(options.frozen_norms);
+    pub fn new<T: Real>(scope: &mut Scope<T>, options: &TrunkOptions) -> ResNet50 {
+        let activation = if options.stem_relu { Activation::Relu } else { Activation::None };
+        let stem = ConvSpec { stride: 2, fan: Fan::Out, activation, ..ConvSpec::new(3, 64, 7) };
+        let stem = options.apply(ConvBn::new(scope, ["conv1", "bn1"], stem));
         let strides = [1, 2, 2, options.last_stride];
         let mut input = 64;
         let stages = [0, 1, 2, 3].map(|i| {
@@ -64,7 +51,7 @@ impl ResNet50 {
             let blocks = (0..BLOCKS[i]).map(|j| {
                 let stride = if j == 0 { strides[i] } else { 1 };
                 let from = std::mem::replace(&mut input, 4 * WIDTHS[i]);
-                Bottleneck::new(&mut scope.sub(j), from, WIDTHS[i], stride, options.frozen_norms)
+                Bottleneck::new(&mut scope.sub(j), from, WIDTHS[i], stride, options)
             });
             blocks.collect()
         });
@@ -91,11 +78,11 @@ impl Bottleneck {
         input: usize,
         width: usize,
         stride: usize,
-        frozen: bool,
+        options: &TrunkOptions,
     ) -> Bottleneck {
         let output = 4 * width;
         let conv = |scope: &mut Scope<T>, names, spec: ConvSpec| {
-            ConvBn::new(scope, names, ConvSpec { fan: Fan::Out, ..spec }).with_frozen_norm(frozen)
+            options.apply(ConvBn::new(scope, names, ConvSpec { fan: Fan::Out, ..spec }))
         };
         let linear = |spec: ConvSpec| ConvSpec { activation: Activation::None, ..spec };
         let reduce = conv(scope, ["conv1", "bn1"], ConvSpec::new(input, width, 1));

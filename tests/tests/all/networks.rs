@@ -5,7 +5,7 @@
 use autograd::checkpoint::{HostTensor, TensorFile};
 use autograd::random::Key;
 use autograd::{Ctx, ParamId, ParamKind, Params, Real, Scope, Tensor, Var};
-use models::trunk::{ResNet50, ResNetOptions, Trunk, TrunkKind};
+use models::trunk::{ResNet50, Trunk, TrunkKind, TrunkOptions};
 use models::{MutualConfig, MutualSod, SodOutput};
 use std::path::PathBuf;
 
@@ -229,8 +229,8 @@ fn the_detector_on_mobilenet_v2_is_the_one_in_pytorch() {
 
 #[test]
 fn last_stride_1_doubles_the_coarsest_map_and_adds_no_parameter() {
-    let options = ResNetOptions { last_stride: 1, ..ResNetOptions::default() };
-    let (params, trunk) = Params::<f32>::build(0, |scope| ResNet50::new(scope, options));
+    let options = TrunkOptions { last_stride: 1, ..TrunkOptions::default() };
+    let (params, trunk) = Params::<f32>::build(0, |scope| ResNet50::new(scope, &options));
     assert_eq!(params.num_learned(), 23_508_032);
     let x = Var::constant(Tensor::zeros(&[1, 3, 64, 32]));
     let shapes = trunk.forward(&Ctx::eval(&params), &x, false).map(|map| map.shape().to_vec());

@@ -2,12 +2,13 @@
 
 use super::{in_words, medians, show, timed};
 use crate::cli::{on_cpu, positive};
-use crate::config::Config;
+use crate::config::{Config, RunConfig};
 use crate::detector::Detector;
 use crate::losses::detection_loss;
 use crate::memory::peak_mb;
+use crate::optimisation::optimizer;
 use crate::source::Inputs;
-use crate::trainer::optimizer;
+use crate::task::Task;
 use anyhow::Result;
 use autograd::random::Key;
 use autograd::{Ctx, Tensor, Var};

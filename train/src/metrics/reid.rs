@@ -23,6 +23,7 @@
 
 mod distance;
 mod features;
+mod relation;
 mod rerank;
 #[cfg(test)]
 mod tests;
@@ -30,11 +31,14 @@ mod tests;
 use distance::squared_distances;
 pub use features::Features;
 use rayon::prelude::*;
+use relation::Relation;
+pub use relation::UNKNOWN_ID;
 use rerank::Reranking;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// What a search scores, as fractions of 1; serialised under the usual names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReidScores {
     /// Mean average precision.
     #[serde(rename = "mAP")]
@@ -54,68 +58,117 @@ pub struct ReidScores {
     pub skipped: usize,
 }
 
+/// A picture of the gallery that a search found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// Its row in the gallery, counted from 0.
+    pub row: usize,
+    /// Squared distance of its normalised feature from the query's, 0 to 4.
+    pub distance: f64,
+    /// Whether it shows the query's object; unknown if one of the ids is.
+    pub right: Option<bool>,
+}
+
 /// Scores the search for every query in the gallery. `None` if there is not one query with a match.
 ///
 /// # Panics
 /// If the two kinds of features differ in length.
 pub fn score(query: &Features, gallery: &Features) -> Option<ReidScores> {
-    score_rows(query, gallery, |_, _| ())
+    average(search(query, gallery, &|_| (), |i, distances| {
+        ranks_of_matches(distances, query.label(i), gallery)
+    }))
 }
 
 /// As [`score`], after k-reciprocal re-ranking (Zhong et al., CVPR 2017) with its usual k1 = 20, k2 = 6 and λ = 0.3:
 /// pictures are near if they have the same neighbours, too.
 ///
 /// All N = Q + G pictures are compared with each other, 2·N²·D FLOP more. The memory grows with N, not with N²: the
-/// neighbours of a picture that share a weight are a hundred or two.
+/// neighbours of a picture that share a weight are a hundred or two. `progress` hears how many rows of distances are done,
+/// of Q + N.
 ///
 /// # Panics
 /// As [`score`].
-pub fn score_reranked(query: &Features, gallery: &Features) -> Option<ReidScores> {
-    let reranking = Reranking::new(query, gallery);
-    score_rows(query, gallery, |i, distances| reranking.apply(i, distances))
+pub fn score_reranked(query: &Features, gallery: &Features, progress: &dyn Fn(usize)) -> Option<ReidScores> {
+    let reranking = Reranking::new(query, gallery, progress);
+    let all = query.len() + gallery.len();
+    average(search(query, gallery, &|done| progress(all + done), |i, distances| {
+        reranking.apply(i, distances);
+        ranks_of_matches(distances, query.label(i), gallery)
+    }))
 }
 
-/// Scores after `change(i, distances)` has had its way with the distances of query i to the gallery.
-fn score_rows(
+/// For every query the `top` nearest pictures of the gallery (all, if it has fewer), nearest first, in the order and with
+/// the omissions that [`score`] judges: ties by place, without pictures of the query's object from its own camera. Of
+/// a picture whose id is [`UNKNOWN_ID`] nothing is left out.
+///
+/// # Panics
+/// As [`score`].
+pub fn rank(query: &Features, gallery: &Features, top: usize) -> Vec<Vec<Hit>> {
+    search(query, gallery, &|_| (), |i, distances| nearest(distances, query.label(i), gallery, top))
+}
+
+/// What `judge(i, distances)` makes of the squared distances of every query i to the gallery `[G]`, in the order of the
+/// queries for any number of threads. `progress` hears how many queries are done.
+fn search<R: Send>(
     query: &Features,
     gallery: &Features,
-    change: impl Fn(usize, &mut [f64]) + Sync,
-) -> Option<ReidScores> {
+    progress: &dyn Fn(usize),
+    judge: impl Fn(usize, &mut [f64]) -> R + Sync,
+) -> Vec<R> {
     assert!(query.dim() == gallery.dim(), "features of {} and {} numbers", query.dim(), gallery.dim());
     let mut found = Vec::with_capacity(query.len());
     for block in query.blocks() {
         let mut distances = squared_distances(block, gallery.blocks()); // [M, G]
         let first = found.len();
-        // Collected in order: the averages are the same for any number of threads.
         let rows = distances.par_chunks_mut(gallery.len()).enumerate();
-        found.par_extend(rows.map(|(row, distances)| {
-            change(first + row, distances);
-            ranks_of_matches(distances, query.label(first + row), gallery)
-        }));
+        found.par_extend(rows.map(|(row, distances)| judge(first + row, distances)));
+        progress(found.len());
     }
-    let skipped = found.iter().filter(|ranks| ranks.is_empty()).count();
-    found.retain(|ranks| !ranks.is_empty());
-    (!found.is_empty()).then(|| average(&found, skipped))
+    found
+}
+
+/// A place in the gallery with its distance.
+type Place = (f64, usize);
+
+/// The order of a search: by distance, equal ones as they stand in the gallery.
+fn precedence(a: &Place, b: &Place) -> Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
+/// All places with their distances.
+fn places(distances: &[f64]) -> impl Iterator<Item = Place> {
+    distances.iter().copied().enumerate().map(|(place, distance)| (distance, place))
+}
+
+/// The first `top` pictures in the order of the search, without those of the query's object from its own camera.
+fn nearest(distances: &[f64], query: (i64, i64), gallery: &Features, top: usize) -> Vec<Hit> {
+    let relation = |place: usize| Relation::of(query, gallery.label(place));
+    let mut found: Vec<Place> =
+        places(distances).filter(|&(_, place)| relation(place) != Relation::OwnCamera).collect();
+    if top < found.len() {
+        found.select_nth_unstable_by(top, precedence);
+        found.truncate(top);
+    }
+    found.sort_unstable_by(precedence);
+    let hit = |(distance, row)| Hit { row, distance, right: relation(row).right() };
+    found.into_iter().map(hit).collect()
 }
 
 /// Ranks from 1 on, ascending, of the pictures with the query's id from other cameras, when those with its id from its
 /// own camera are left out.
 ///
 /// Nothing is sorted but the matches: every other picture is counted before the first match that it precedes.
-fn ranks_of_matches(distances: &[f64], (id, cam): (i64, i64), gallery: &Features) -> Vec<usize> {
-    let places = || distances.iter().copied().enumerate().map(|(place, distance)| (distance, place));
-    let precedes = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-    let is_match = |&(_, place): &(f64, usize)| {
-        let (other, from) = gallery.label(place);
-        other == id && from != cam
-    };
-    let mut matches: Vec<(f64, usize)> = places().filter(is_match).collect();
-    matches.sort_by(precedes);
+fn ranks_of_matches(distances: &[f64], query: (i64, i64), gallery: &Features) -> Vec<usize> {
+    let relation = |&(_, place): &Place| Relation::of(query, gallery.label(place));
+    let mut matches: Vec<Place> =
+        places(distances).filter(|place| relation(place) == Relation::Match).collect();
+    matches.sort_unstable_by(precedence);
     let Some(&last) = matches.last() else { return Vec::new() };
 
+    let is_stranger = |place: &Place| matches!(relation(place), Relation::Other | Relation::Unknown);
     let mut strangers = vec![0; matches.len()];
-    for other in places().filter(|other| gallery.label(other.1).0 != id && precedes(other, &last).is_lt()) {
-        strangers[matches.partition_point(|known| precedes(known, &other).is_lt())] += 1;
+    for other in places(distances).filter(|other| is_stranger(other) && precedence(other, &last).is_lt()) {
+        strangers[matches.partition_point(|known| precedence(known, &other).is_lt())] += 1;
     }
     let mut before = 0;
     let rank = |(i, strangers): (usize, usize)| {
@@ -125,20 +178,25 @@ fn ranks_of_matches(distances: &[f64], (id, cam): (i64, i64), gallery: &Features
     strangers.into_iter().enumerate().map(rank).collect()
 }
 
-/// The means over queries, each of which has one rank at least.
-fn average(found: &[Vec<usize>], skipped: usize) -> ReidScores {
+/// The means over the queries whose matches have ranks; `None` if none has.
+fn average(mut found: Vec<Vec<usize>>) -> Option<ReidScores> {
+    let all = found.len();
+    found.retain(|ranks| !ranks.is_empty());
+    if found.is_empty() {
+        return None;
+    }
     let mean =
         |of: &dyn Fn(&[usize]) -> f64| found.iter().map(|ranks| of(ranks)).sum::<f64>() / found.len() as f64;
     let within = |k: usize| mean(&|ranks| f64::from(u8::from(ranks[0] <= k)));
-    ReidScores {
+    Some(ReidScores {
         mean_ap: mean(&average_precision),
         rank1: within(1),
         rank5: within(5),
         rank10: within(10),
         mean_inp: mean(&|ranks| ranks.len() as f64 / ranks[ranks.len() - 1] as f64),
         queries: found.len(),
-        skipped,
-    }
+        skipped: all - found.len(),
+    })
 }
 
 /// The mean of i / rᵢ, the precision at every match.

@@ -7,16 +7,22 @@ const WIDTH: u32 = 5;
 const ADVANCE: u32 = WIDTH + 1;
 
 /// Height of a line of text at scale 1.
-pub(super) const HEIGHT: u32 = 7;
+pub(crate) const HEIGHT: u32 = 7;
 
 /// Width of `text`; every dot is a square of `scale` pixels.
-pub(super) fn text_width(text: &str, scale: u32) -> u32 {
+pub(crate) fn text_width(text: &str, scale: u32) -> u32 {
     (text.chars().count() as u32 * ADVANCE).saturating_sub(1) * scale
 }
 
-/// Writes `text` in black with its upper left corner at (x, y), as far as `right`; lower case becomes upper
-/// case.
-pub(super) fn write(picture: &mut RgbImage, text: &str, (x, y): (u32, u32), right: u32, scale: u32) {
+/// Writes `text` with its upper left corner at (x, y), as far as `right`; lower case becomes upper case.
+pub(crate) fn write(
+    picture: &mut RgbImage,
+    text: &str,
+    (x, y): (u32, u32),
+    right: u32,
+    scale: u32,
+    ink: Rgb<u8>,
+) {
     let right = right.min(picture.width());
     for (index, letter) in text.chars().enumerate() {
         let left = x + index as u32 * ADVANCE * scale;
@@ -25,7 +31,7 @@ pub(super) fn write(picture: &mut RgbImage, text: &str, (x, y): (u32, u32), righ
                 let (dot_x, dot_y) = (left + column as u32 * scale, y + row as u32 * scale);
                 for py in dot_y..(dot_y + scale).min(picture.height()) {
                     for px in dot_x..(dot_x + scale).min(right) {
-                        picture.put_pixel(px, py, Rgb([0, 0, 0]));
+                        picture.put_pixel(px, py, ink);
                     }
                 }
             }
@@ -87,6 +93,9 @@ fn glyph(letter: char) -> &'static str {
         '%' => "11000 11001 00010 00100 01000 10011 00011",
         '#' => "01010 01010 11111 01010 11111 01010 01010",
         '_' => "00000 00000 00000 00000 00000 00000 11111",
+        '?' => "01110 10001 00001 00110 00100 00000 00100",
+        '✓' => "00000 00001 00011 10010 10110 11100 01000",
+        '✗' => "10001 11011 01110 00100 01110 11011 10001",
         _ => "11111 10001 10001 10001 10001 10001 11111",
     }
 }
@@ -98,7 +107,7 @@ mod tests {
     #[test]
     fn glyphs_are_complete_and_distinct() {
         let letters: Vec<char> =
-            ('A'..='Z').chain('0'..='9').chain(" .,:-+=/()<>%#_\u{fffd}".chars()).collect();
+            ('A'..='Z').chain('0'..='9').chain(" .,:-+=/()<>%#_?✓✗\u{fffd}".chars()).collect();
         for (i, &letter) in letters.iter().enumerate() {
             let rows: Vec<&str> = glyph(letter).split(' ').collect();
             assert_eq!(rows.len(), HEIGHT as usize, "{letter}");
@@ -113,7 +122,7 @@ mod tests {
         let blank = RgbImage::from_pixel(40, 20, Rgb([255; 3]));
         let ink = |right: u32| {
             let mut page = blank.clone();
-            write(&mut page, "hh", (3, 2), right, 2);
+            write(&mut page, "hh", (3, 2), right, 2, Rgb([0; 3]));
             page.enumerate_pixels()
                 .filter(|(_, _, p)| p.0 == [0; 3])
                 .map(|(x, y, _)| (x, y))

@@ -5,6 +5,7 @@
 use crate::metrics::reid::{Features, ReidScores, score, score_reranked};
 use anyhow::{Context, Result, bail, ensure};
 use autograd::{HostTensor, TensorFile};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -15,13 +16,23 @@ use std::path::Path;
 /// what [`Features::new`] takes; if no query has a match.
 pub fn score_features(path: &Path, rerank: bool) -> Result<ReidScores> {
     let (query, gallery) = read(path).with_context(|| format!("in {}", path.display()))?;
-    let scores = if rerank { score_reranked(&query, &gallery) } else { score(&query, &gallery) };
+    let scores = if rerank { with_progress(&query, &gallery) } else { score(&query, &gallery) };
     scores.with_context(|| {
         format!(
             "in {}: no query has a picture of the same id from another camera in the gallery",
             path.display()
         )
     })
+}
+
+/// Re-ranking takes minutes where a search takes seconds: a bar shows how far it is.
+fn with_progress(query: &Features, gallery: &Features) -> Option<ReidScores> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rows of distances, {elapsed} + {eta}");
+    let rows = 2 * query.len() + gallery.len();
+    let bar = ProgressBar::new(rows as u64).with_style(style.expect("the template is well-formed"));
+    let scores = score_reranked(query, gallery, &|done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    scores
 }
 
 /// Queries and gallery. What was read is dropped here, before distances need memory.

@@ -3,6 +3,7 @@
 use crate::desk::{Desk, tiny};
 use image::GrayImage;
 use std::fs;
+use train::config::RunConfig;
 
 /// A data set of six scenes in `set`.
 fn desk_with_set() -> Desk {

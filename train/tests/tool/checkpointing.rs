@@ -7,6 +7,7 @@ use data::{Augment, Order};
 use train::detector::Detector;
 use train::losses::detection_loss;
 use train::source::{Dataset, Inputs};
+use train::task::Task;
 
 /// What a pass forward and back leaves.
 struct Pass {

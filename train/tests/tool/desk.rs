@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
-use train::config::Config;
+use train::config::{Config, RunConfig, built_in};
 
 /// A detector and data so small that a run of ten updates takes a moment.
 const TINY: [&str; 9] = [
@@ -21,7 +21,7 @@ const TINY: [&str; 9] = [
 /// The tiny configuration with further changes.
 pub fn tiny(changes: &[&str]) -> Config {
     let changes: Vec<String> = TINY.iter().chain(changes).map(|&change| change.to_owned()).collect();
-    Config::parse(Config::built_in("demo").unwrap(), &changes).unwrap()
+    Config::parse(built_in("demo").unwrap(), &changes).unwrap()
 }
 
 /// A temporary folder, with `tiny.toml` in it, that vanishes with the value.

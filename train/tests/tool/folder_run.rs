@@ -3,9 +3,10 @@
 use crate::desk::{Desk, metrics, tiny};
 use data::image_io::{read_grey, write_grey};
 use data::transform::resize_plane;
-use train::config::SourceConfig;
+use train::config::{RunConfig, SourceConfig};
 use train::detector::Detector;
 use train::source::Dataset;
+use train::task::Task;
 
 const SET: &str = "{folder={path=\"set\",depth=\"near-bright\"}}";
 

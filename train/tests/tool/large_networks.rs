@@ -1,7 +1,8 @@
 //! The large networks train through the same tool.
 
 use crate::desk::{Desk, metrics, tensors};
-use train::config::Config;
+use train::config::{Config, RunConfig, built_in};
+use train::detector::Detector;
 use train::run_folder::RunFolder;
 use train::trainer::Trainer;
 
@@ -16,7 +17,7 @@ fn small(name: &str) -> Config {
         "train.batch=2",
         "train.accumulate=1",
     ];
-    Config::parse(Config::built_in(name).unwrap(), &changes.map(str::to_owned)).unwrap()
+    Config::parse(built_in(name).unwrap(), &changes.map(str::to_owned)).unwrap()
 }
 
 #[test]
@@ -48,10 +49,10 @@ fn resnet50_makes_two_updates() {
     // Not through the tool, which would write three files of some hundred megabytes each.
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(&folder.path().join("run")).unwrap();
-    let mut trainer = Trainer::new(&small("mutualformer-resnet50"), run, None).unwrap();
-    let before = trainer.detector().params.clone();
+    let mut trainer = Trainer::<Detector>::new(&small("mutualformer-resnet50"), run, None).unwrap();
+    let before = trainer.task().params.clone();
     trainer.time_updates(1).unwrap(); // an update ends with an error if its loss or gradient is not finite
-    let after = &trainer.detector().params;
+    let after = &trainer.task().params;
     let moved = |name: &str| {
         let id = before.find(name).unwrap();
         before.get(id).as_slice() != after.get(id).as_slice()

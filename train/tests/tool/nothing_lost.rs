@@ -1,6 +1,7 @@
 //! What a run has saved survives whatever goes wrong after it.
 
 use crate::desk::{Desk, metrics, tensors, tiny};
+use train::config::RunConfig;
 
 const FILES: [&str; 4] = ["config.toml", "last.safetensors", "best.safetensors", "last.state.safetensors"];
 

@@ -4,13 +4,14 @@ use crate::desk::{Desk, metrics, tensors, tiny};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use train::config::Config;
+use train::detector::Detector;
 use train::run_folder::RunFolder;
 use train::trainer::{Outcome, Trainer};
 
 const FILES: [&str; 3] = ["last.safetensors", "best.safetensors", "last.state.safetensors"];
 
 fn straight(config: &Config, out: &Path) {
-    let trainer = Trainer::new(config, RunFolder::create(out).unwrap(), None).unwrap();
+    let trainer = Trainer::<Detector>::new(config, RunFolder::create(out).unwrap(), None).unwrap();
     assert!(matches!(trainer.train(&AtomicBool::new(false)).unwrap(), Outcome::Finished(..)));
 }
 
@@ -19,12 +20,12 @@ fn straight(config: &Config, out: &Path) {
 fn in_pieces(config: &Config, out: &Path, meanwhile: impl Fn(u64)) -> u64 {
     // The trainer looks at the flag after each update; it is set all the time.
     let stop = AtomicBool::new(true);
-    let mut trainer = Trainer::new(config, RunFolder::create(out).unwrap(), None).unwrap();
+    let mut trainer = Trainer::<Detector>::new(config, RunFolder::create(out).unwrap(), None).unwrap();
     let mut stops = 0;
     while let Outcome::Interrupted = trainer.train(&stop).unwrap() {
         stops += 1;
         meanwhile(stops);
-        trainer = Trainer::resume(RunFolder::open(out).unwrap(), None).unwrap();
+        trainer = Trainer::<Detector>::resume(RunFolder::open(out).unwrap(), None).unwrap();
     }
     stops
 }
@@ -119,9 +120,9 @@ fn from_a_limit_in_the_middle_of_an_epoch() {
     straight(&config, &desk.path("straight"));
     let out = desk.path("pieces");
     let go = AtomicBool::new(false);
-    let limited = Trainer::new(&config, RunFolder::create(&out).unwrap(), Some(2)).unwrap();
+    let limited = Trainer::<Detector>::new(&config, RunFolder::create(&out).unwrap(), Some(2)).unwrap();
     assert!(matches!(limited.train(&go).unwrap(), Outcome::Finished(..)));
-    let rest = Trainer::resume(RunFolder::open(&out).unwrap(), Some(10)).unwrap();
+    let rest = Trainer::<Detector>::resume(RunFolder::open(&out).unwrap(), Some(10)).unwrap();
     assert!(matches!(rest.train(&go).unwrap(), Outcome::Finished(..)));
     let [one, other] =
         [desk.path("straight"), out].map(|run| std::fs::read(run.join("last.safetensors")).unwrap());

@@ -1,6 +1,7 @@
 //! `train`: what a run writes.
 
 use crate::desk::{Desk, metrics, tiny};
+use train::config::RunConfig;
 
 #[test]
 fn options_reach_the_run_and_its_files_are_complete() {

@@ -1,6 +1,7 @@
 //! `train` on several test sets: a row for each in the table of papers.
 
 use crate::desk::{Desk, tiny};
+use train::config::RunConfig;
 
 /// Scenes as files under the names of public sets.
 fn desk_with_sets() -> Desk {

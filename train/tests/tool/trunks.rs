@@ -4,8 +4,9 @@ use crate::desk::{Desk, tensors};
 use autograd::Tensor;
 use autograd::checkpoint::{HostTensor, TensorFile};
 use std::path::Path;
-use train::config::Config;
+use train::config::{Config, RunConfig, built_in};
 use train::detector::Detector;
+use train::task::Task;
 
 fn small(changes: &[&str]) -> Config {
     let small = [
@@ -20,7 +21,7 @@ fn small(changes: &[&str]) -> Config {
         "train.warmup=0.0",
     ];
     let changes: Vec<String> = small.iter().chain(changes).map(|&change| change.to_owned()).collect();
-    Config::parse(Config::built_in("mutualformer-mobilenetv2").unwrap(), &changes).unwrap()
+    Config::parse(built_in("mutualformer-mobilenetv2").unwrap(), &changes).unwrap()
 }
 
 /// The RGB trunk of a fresh network as torchvision would write it, with a classifier behind it.

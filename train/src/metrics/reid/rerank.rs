@@ -34,19 +34,18 @@ pub(super) struct Reranking {
 }
 
 impl Reranking {
-    /// Compares all pictures with each other.
-    pub(super) fn new(query: &Features, gallery: &Features) -> Reranking {
+    /// Compares all pictures with each other. `progress` hears how many have been compared with all.
+    pub(super) fn new(query: &Features, gallery: &Features, progress: &dyn Fn(usize)) -> Reranking {
         assert!(query.dim() == gallery.dim(), "features of {} and {} numbers", query.dim(), gallery.dim());
         let blocks: Vec<Tensor<f64>> = query.blocks().iter().chain(gallery.blocks()).cloned().collect();
         let rows: Vec<&[f64]> =
             blocks.iter().flat_map(|block| block.as_slice().chunks(query.dim())).collect();
-        let neighbours: Vec<Neighbours> = blocks
-            .iter()
-            .flat_map(|block| {
-                let distances = squared_distances(block, &blocks); // [M, N]
-                distances.par_chunks(rows.len()).map(Neighbours::of).collect::<Vec<_>>()
-            })
-            .collect();
+        let mut neighbours: Vec<Neighbours> = Vec::with_capacity(rows.len());
+        for block in &blocks {
+            let distances = squared_distances(block, &blocks); // [M, N]
+            neighbours.par_extend(distances.par_chunks(rows.len()).map(Neighbours::of));
+            progress(neighbours.len());
+        }
         let pictures = 0..neighbours.len();
         let own: Vec<Weights> =
             pictures.clone().into_par_iter().map(|i| reciprocal_weights(i, &neighbours, &rows)).collect();

@@ -164,6 +164,61 @@ fn nearly_equal_pictures_are_told_apart() {
 }
 
 #[test]
+fn a_ranking_lists_what_the_scores_judge() {
+    let mut noise = Noise(4);
+    for (spread, g) in [(0.0, 90), (2.0, 90), (2.0, 3), (2.0, 1200)] {
+        // Without spread the pictures of an object are the same: every distance has ties.
+        let (query, gallery) = (noise.clusters(9, 6, 5, 2, spread), noise.clusters(g, 6, 4, 3, spread));
+        let (plain, table) = (plain_table(&query, &gallery), rank(&query.features(), &gallery.features(), 7));
+        for ((hits, distances), (id, cam)) in table.iter().zip(&plain).zip(&query.labels) {
+            let mut order: Vec<usize> = (0..g).filter(|&j| gallery.labels[j] != (*id, *cam)).collect();
+            order.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));
+            assert_eq!(hits.len(), order.len().min(7));
+            for (hit, place) in hits.iter().zip(order) {
+                if spread > 0.0 {
+                    assert_eq!(hit.row, place);
+                }
+                assert!((hit.distance - distances[place]).abs() < 1e-14);
+                assert_eq!(hit.right, Some(gallery.labels[hit.row].0 == *id));
+            }
+            assert!(hits.is_sorted_by(|a, b| (a.distance, a.row) < (b.distance, b.row)), "{hits:?}");
+        }
+        let best = score(&query.features(), &gallery.features()).map(|s| s.rank1 * s.queries as f64);
+        let with_match =
+            |i: &usize| gallery.labels.iter().any(|l| l.0 == query.labels[*i].0 && l.1 != query.labels[*i].1);
+        let right = (0..9).filter(with_match).filter(|&i| table[i][0].right == Some(true)).count();
+        assert!((best.unwrap_or(0.0) - right as f64).abs() < 1e-12, "{best:?} {right}");
+    }
+}
+
+#[test]
+fn of_an_unknown_object_nothing_is_left_out_and_nothing_is_right() {
+    let rows = [1.0, 2.0, 3.0].map(at).to_vec();
+    let gallery = Set { rows, labels: vec![(UNKNOWN_ID, 1), (4, 1), (4, 2)] }.features();
+    let ranked = |id: i64| {
+        let query = Set { rows: vec![at(0.0)], labels: vec![(id, 1)] };
+        let hits = rank(&query.features(), &gallery, 5);
+        hits[0].iter().map(|hit| (hit.row, hit.right)).collect::<Vec<_>>()
+    };
+    assert_eq!(ranked(UNKNOWN_ID), [(0, None), (1, None), (2, None)]);
+    assert_eq!(ranked(4), [(0, None), (2, Some(true))]);
+    assert_eq!(ranked(5), [(0, None), (1, Some(false)), (2, Some(false))]);
+    let query = |id: i64| Set { rows: vec![at(0.0)], labels: vec![(id, 1)] }.features();
+    assert_eq!(score(&query(UNKNOWN_ID), &gallery), None);
+    assert_eq!(score(&query(4), &gallery).unwrap().mean_ap, 0.5, "the unknown picture comes first");
+}
+
+#[test]
+fn re_ranking_says_how_far_it_is() {
+    let mut noise = Noise(8);
+    let (query, gallery) = (noise.clusters(530, 3, 9, 3, 0.5), noise.clusters(600, 3, 9, 3, 0.5));
+    let heard = std::cell::RefCell::new(Vec::new());
+    score_reranked(&query.features(), &gallery.features(), &|done| heard.borrow_mut().push(done));
+    // Blocks of 512: two of queries, two of the gallery, and the queries again.
+    assert_eq!(heard.into_inner(), [512, 530, 1042, 1130, 1642, 1660]);
+}
+
+#[test]
 fn lengths_and_the_number_of_threads_change_nothing() {
     let mut noise = Noise(2);
     let (query, gallery) = (noise.clusters(40, 24, 8, 3, 1.0), noise.clusters(130, 24, 8, 3, 1.0));
@@ -174,7 +229,7 @@ fn lengths_and_the_number_of_threads_change_nothing() {
     };
     let both = |query: &Set, gallery: &Set| {
         let (query, gallery) = (query.features(), gallery.features());
-        (score(&query, &gallery), score_reranked(&query, &gallery))
+        (score(&query, &gallery), score_reranked(&query, &gallery, &|_| ()))
     };
     let scores = both(&query, &gallery);
     assert_eq!(both(&longer(&query, 4.0), &longer(&gallery, 0.125)), scores);
@@ -191,8 +246,10 @@ fn re_ranking_gives_the_distances_of_the_paper() {
     {
         let mut noise = Noise(seed);
         let (query, gallery) = (noise.clusters(q, 12, 7, 3, spread), noise.clusters(g, 12, 7, 3, spread));
-        let (ours, plain) =
-            (Reranking::new(&query.features(), &gallery.features()), plain_reranked(&query, &gallery));
+        let (ours, plain) = (
+            Reranking::new(&query.features(), &gallery.features(), &|_| ()),
+            plain_reranked(&query, &gallery),
+        );
         let table = plain_table(&query, &gallery);
         for (i, plain) in plain.iter().enumerate() {
             let mut distances = table[i].clone();
@@ -201,7 +258,7 @@ fn re_ranking_gives_the_distances_of_the_paper() {
                 assert!((a - b).abs() < 1e-12, "query {i}: {a} for {b}");
             }
         }
-        let scores = score_reranked(&query.features(), &gallery.features());
+        let scores = score_reranked(&query.features(), &gallery.features(), &|_| ());
         assert_close(scores, plain_score(&query, &gallery, &plain));
     }
 }
@@ -210,7 +267,7 @@ fn re_ranking_gives_the_distances_of_the_paper() {
 fn re_ranking_bears_pictures_that_are_all_the_same() {
     let gallery = Set { rows: vec![vec![1.0, 2.0]; 40], labels: (0..40).map(|i| (i % 4, 2)).collect() };
     let query = Set { rows: vec![vec![1.0, 2.0]; 3], labels: vec![(0, 1), (1, 1), (3, 1)] };
-    let scores = score_reranked(&query.features(), &gallery.features()).unwrap();
+    let scores = score_reranked(&query.features(), &gallery.features(), &|_| ()).unwrap();
     assert!(scores.mean_ap > 0.0 && scores.mean_ap <= 1.0 && scores.mean_inp <= 1.0, "{scores:?}");
 }
 

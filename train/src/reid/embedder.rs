@@ -1,0 +1,108 @@
+//! A re-identification network with its weights: what training produces and searches use.
+
+use super::config::{ReidRunConfig, place};
+use super::losses::Centres;
+use super::source::{Pictures, Search};
+use crate::config::RunConfig;
+use crate::metrics::reid::{Features, ReidScores, score};
+use anyhow::{Context, Result};
+use autograd::checkpoint::{LoadMode, TensorFile};
+use autograd::{Ctx, Params, Tensor, Var};
+use data::reid::{Normalised, ReidBatch, ReidSample, unchanged};
+use models::reid::{ReidNetwork, ReidOutput};
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Pictures per forward pass when searching.
+const BATCH: usize = 32;
+
+/// Network, parameters and the configuration they belong to.
+#[derive(Clone)]
+pub struct Embedder {
+    /// What was trained, and how.
+    pub config: ReidRunConfig,
+    /// All weights and running statistics.
+    pub params: Params,
+    /// The network's structure.
+    pub net: ReidNetwork,
+    /// The identities' centres, where the loss has them.
+    pub centres: Option<Centres>,
+}
+
+impl Embedder {
+    /// A network with initial weights; the configuration says how many identities there are.
+    pub(super) fn build(config: &ReidRunConfig) -> Result<Embedder> {
+        let (params, built) = Params::build(config.seed, |scope| -> Result<_> {
+            let net = ReidNetwork::new(scope, &config.model)?;
+            let centred = config.train.loss.centre > 0.0;
+            let (classes, dim) = (config.model.classes, config.model.head_dim());
+            let centres = centred.then(|| Centres::new(&mut scope.sub("centres"), classes, dim));
+            Ok((net, centres))
+        });
+        let (net, centres) = built?;
+        let net = net.with_checkpointing(config.train.checkpointing);
+        Ok(Embedder { config: config.clone(), params, net, centres })
+    }
+
+    /// Reads the weights of a run's file.
+    pub(super) fn read(path: &Path) -> Result<Embedder> {
+        let file = TensorFile::read(path)?;
+        let read = || -> Result<Embedder> {
+            let text = file.metadata.get("config").context(
+                "the file holds no \"config\" in its metadata; it was not written by mutualformer train",
+            )?;
+            let mut embedder = Embedder::build(&ReidRunConfig::parse(text, &[])?)?;
+            embedder.params.import("", &file, LoadMode::Strict)?;
+            Ok(embedder)
+        };
+        read().with_context(|| format!("in {}", path.display()))
+    }
+
+    /// One forward pass.
+    pub fn forward(&self, ctx: &Ctx, batch: &ReidBatch) -> ReidOutput {
+        let picture = |&stream| {
+            let pictures: &ndarray::Array4<f32> = &batch.pictures[place(stream)];
+            Var::constant(Tensor::from_array(pictures.clone().into_dyn()))
+        };
+        let pictures: Vec<Var> = self.config.model.streams.iter().map(picture).collect();
+        self.net.forward(ctx, &pictures)
+    }
+
+    /// The features of some pictures, `[pictures, D]`, not normalised.
+    pub fn features(&self, samples: &[ReidSample]) -> Result<Array2<f32>> {
+        let size = self.config.data.size;
+        let normalised: Vec<Normalised> = samples.par_iter().map(|sample| unchanged(sample, size)).collect();
+        let batch = ReidBatch::stack(&(0..samples.len()).collect::<Vec<_>>(), &normalised)?;
+        let feature = self.forward(&Ctx::eval(&self.params), &batch).feature;
+        let shape = (feature.size(0), feature.size(1));
+        Ok(Array2::from_shape_vec(shape, feature.value().to_host()?.as_slice().to_vec())?)
+    }
+
+    /// The features of all pictures, `[pictures, D]`; `progress` is told how many there are so far.
+    pub fn embed(&self, pictures: &Pictures, progress: &dyn Fn(usize)) -> Result<Array2<f32>> {
+        let mut rows = Vec::new();
+        let indices: Vec<usize> = (0..pictures.len()).collect();
+        for chunk in indices.chunks(BATCH) {
+            let samples: Vec<ReidSample> =
+                chunk.par_iter().map(|&index| pictures.load(index)).collect::<Result<_, _>>()?;
+            rows.extend(self.features(&samples)?);
+            progress(chunk[chunk.len() - 1] + 1);
+        }
+        let dim = rows.len() / pictures.len().max(1);
+        Ok(Array2::from_shape_vec((pictures.len(), dim), rows)?)
+    }
+
+    /// As [`Embedder::embed`], with the pictures' identities and cameras.
+    fn labelled(&self, pictures: &Pictures) -> Result<Features> {
+        let feat = Tensor::from_array(self.embed(pictures, &|_| ())?.into_dyn());
+        let widen = |labels: Vec<u32>| labels.into_iter().map(i64::from).collect::<Vec<_>>();
+        Features::new(&feat, &widen(pictures.ids()), &widen(pictures.cams()))
+    }
+
+    /// Searches for every query and measures what is found.
+    pub fn search(&self, search: &Search) -> Result<ReidScores> {
+        score(&self.labelled(&search.query)?, &self.labelled(&search.gallery)?)
+            .context("no query has a picture of the same identity from another camera in the gallery")
+    }
+}

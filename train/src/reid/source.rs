@@ -1,0 +1,119 @@
+//! The pictures of a re-identification run, opened.
+
+use super::config::{ReidDataConfig, ReidRunConfig, ReidSource};
+use anyhow::Result;
+use autograd::random::site;
+use data::DataError;
+use data::reid::{Part, ReidFolder, ReidSample};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One part of a set: what is trained on, the queries, or the gallery.
+#[derive(Clone)]
+pub enum Pictures {
+    /// Drawn once, kept in memory.
+    Drawn(Arc<Vec<ReidSample>>),
+    /// Read from disk each time.
+    Folder(Arc<ReidFolder>),
+}
+
+/// Queries and the gallery they are searched in.
+#[derive(Clone)]
+pub struct Search {
+    /// What is searched for.
+    pub query: Pictures,
+    /// Where.
+    pub gallery: Pictures,
+}
+
+impl Pictures {
+    /// Draws vehicles or lists a folder, to train on.
+    pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<Pictures> {
+        Ok(match source {
+            ReidSource::Vehicles(vehicles) => Pictures::drawn(vehicles.series(config.data.size)?.draw()?),
+            ReidSource::Folder { path } => Pictures::listed(path, Part::Train, config)?,
+        })
+    }
+
+    fn drawn(samples: Vec<ReidSample>) -> Pictures {
+        Pictures::Drawn(Arc::new(samples))
+    }
+
+    fn listed(path: &Path, part: Part, config: &ReidRunConfig) -> Result<Pictures> {
+        let spectra = ReidDataConfig::spectra(&config.model.streams);
+        Ok(Pictures::Folder(Arc::new(ReidFolder::open(path, part, spectra)?)))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Pictures::Drawn(samples) => samples.len(),
+            Pictures::Folder(folder) => folder.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The identity of every picture.
+    pub fn ids(&self) -> Vec<u32> {
+        match self {
+            Pictures::Drawn(samples) => samples.iter().map(|sample| sample.id).collect(),
+            Pictures::Folder(folder) => folder.ids(),
+        }
+    }
+
+    /// The camera of every picture.
+    pub fn cams(&self) -> Vec<u32> {
+        match self {
+            Pictures::Drawn(samples) => samples.iter().map(|sample| sample.cam).collect(),
+            Pictures::Folder(folder) => folder.cams(),
+        }
+    }
+
+    /// The label of every identity: 0, 1, … in the order of their numbers.
+    pub fn identities(&self) -> BTreeMap<u32, usize> {
+        let mut ids = self.ids();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().zip(0..).collect()
+    }
+
+    /// Picture `index`, as it is stored.
+    pub fn load(&self, index: usize) -> Result<ReidSample, DataError> {
+        match self {
+            Pictures::Drawn(samples) => Ok(samples[index].clone()),
+            Pictures::Folder(folder) => folder.load(index),
+        }
+    }
+
+    /// A number that changes with the files of a folder (names and lengths) and the colours of drawn pictures.
+    pub fn fingerprint(&self) -> String {
+        let text: String = match self {
+            Pictures::Drawn(samples) => {
+                samples.iter().map(|sample| format!("{}\n", sample.pictures[0].sum())).collect()
+            }
+            Pictures::Folder(folder) => folder.inventory(),
+        };
+        format!("{:016x}", site(&text)) // the hash that is written out and will not change
+    }
+}
+
+impl Search {
+    /// Draws or lists queries and gallery.
+    pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<Search> {
+        Ok(match source {
+            ReidSource::Vehicles(vehicles) => {
+                let (query, gallery) = vehicles.series(config.data.size)?.draw_split()?;
+                Search { query: Pictures::drawn(query), gallery: Pictures::drawn(gallery) }
+            }
+            ReidSource::Folder { path } => Search {
+                query: Pictures::listed(path, Part::Query, config)?,
+                gallery: Pictures::listed(path, Part::Gallery, config)?,
+            },
+        })
+    }
+}

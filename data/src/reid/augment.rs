@@ -20,7 +20,7 @@ pub struct ReidAugment {
     /// Probability of mirroring left to right, in [0, 1].
     pub flip: f32,
     /// Pixels of black around the resized picture, out of which one of the same size is cut at random: it is moved by
-    /// up to this many to each side, whatever its size.
+    /// up to this many to each side, whatever its size; at most 100.
     pub pad: usize,
     /// Probability of overwriting a rectangle, in [0, 1]. It covers 2 to 40 % of the picture, its height is 0.3 to 3.33
     /// times its width.
@@ -68,9 +68,14 @@ impl ReidAugment {
     /// # Errors
     /// Names the first setting that is not.
     pub fn check(&self) -> Result<(), DataError> {
-        let shares = [("flip", self.flip), ("erase", self.erase), ("jitter", self.jitter)];
-        match shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-            Some((name, value)) => Err(DataError::Setting { name, value, expected: "from 0 to 1" }),
+        let ranges = [
+            ("flip", self.flip, 1.0, "from 0 to 1"),
+            ("pad", self.pad as f32, 100.0, "from 0 to 100"),
+            ("erase", self.erase, 1.0, "from 0 to 1"),
+            ("jitter", self.jitter, 1.0, "from 0 to 1"),
+        ];
+        match ranges.into_iter().find(|&(_, value, highest, _)| !(0.0..=highest).contains(&value)) {
+            Some((name, value, _, expected)) => Err(DataError::Setting { name, value, expected }),
             None => Ok(()),
         }
     }
@@ -125,7 +130,9 @@ fn vary(
     let placed = if settings.together { 0 } else { spectrum };
     let rng = |what: &str, spectrum: usize| key.rng(site(&format!("reid.{what}.{spectrum}")));
     let mut picture = resize(picture, size);
-    jitter(&mut picture, settings.jitter, &mut rng("jitter", spectrum));
+    if settings.jitter > 0.0 {
+        jitter(&mut picture, settings.jitter, &mut rng("jitter", spectrum));
+    }
     if rng("flip", placed).random::<f32>() < settings.flip {
         picture.invert_axis(Axis(2));
     }

@@ -43,6 +43,7 @@ fn the_default_is_the_shipped_recipe() {
     assert_eq!((settings.erase_fill, settings.jitter, settings.together), (EraseFill::PixelMean, 0.0, false));
     for (settings, name) in [
         (ReidAugment { flip: 1.5, ..settings }, "flip"),
+        (ReidAugment { pad: 101, ..settings }, "pad"),
         (ReidAugment { erase: -0.1, ..settings }, "erase"),
         (ReidAugment { jitter: f32::NAN, ..settings }, "jitter"),
     ] {

@@ -9,6 +9,8 @@ mod goldens;
 mod gradients;
 mod networks;
 mod properties;
+mod reid;
+mod reid_snapshots;
 mod snapshots;
 mod threads;
 mod values;

@@ -1,6 +1,6 @@
 //! Parity of whole networks with PyTorch: torchvision's trunks, and the large detectors written in PyTorch on top of them.
 //! The same names, and with the same weights the same outputs, running statistics and gradients.
-//! `fixtures/networks/make.py` recorded the other side.
+//! `fixtures/networks/make.py` recorded the other side. The module `reid` does the same for re-identification.
 
 use autograd::checkpoint::{HostTensor, TensorFile};
 use autograd::random::Key;
@@ -30,7 +30,7 @@ fn sorted(params: &Params<f64>) -> Vec<ParamId> {
 }
 
 /// The script's `weights`: every entry by its place in alphabetical order and its kind.
-fn with_formula_weights(mut params: Params<f64>) -> Params<f64> {
+pub(super) fn with_formula_weights(mut params: Params<f64>) -> Params<f64> {
     for (i, id) in sorted(&params).into_iter().enumerate() {
         let (name, shape) = (params.name(id), params.get(id).shape().to_vec());
         let (offset, scale) = match name.rsplit('.').next().unwrap() {
@@ -45,27 +45,31 @@ fn with_formula_weights(mut params: Params<f64>) -> Params<f64> {
     params
 }
 
-/// The script's `pictures`, two of them.
-fn pictures<T: Real>(channels: usize, [height, width]: [usize; 2]) -> Var<T> {
-    let shape = [2, channels, height, width];
+/// The script's `pictures`, `[B, channels, H, W]`.
+pub(super) fn formula_pictures<T: Real>(shape: [usize; 4]) -> Var<T> {
     Var::constant(Tensor::from_fn(&shape, |e| T::of(uniform(1 << 20, e))))
 }
 
+/// Two of them.
+fn pictures<T: Real>(channels: usize, [height, width]: [usize; 2]) -> Var<T> {
+    formula_pictures([2, channels, height, width])
+}
+
 /// The recorded results of one network.
-struct Recorded(TensorFile);
+pub(super) struct Recorded(TensorFile);
 
 impl Recorded {
-    fn read(name: &str) -> Recorded {
+    pub(super) fn read(name: &str) -> Recorded {
         Recorded(TensorFile::read(fixture(&format!("{name}.safetensors"))).unwrap())
     }
 
-    fn values(&self, name: &str) -> Vec<f64> {
+    pub(super) fn values(&self, name: &str) -> Vec<f64> {
         self.0.get(name).unwrap_or_else(|| panic!("{name} was not recorded")).to::<f64>().as_slice().to_vec()
     }
 
     /// The largest difference may be `tolerance` of the largest value.
     #[track_caller]
-    fn compare(&self, name: &str, found: &[f64], tolerance: f64) {
+    pub(super) fn compare(&self, name: &str, found: &[f64], tolerance: f64) {
         let expected = self.values(name);
         assert_eq!(found.len(), expected.len(), "{name}");
         let largest = expected.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
@@ -76,7 +80,7 @@ impl Recorded {
 
     /// Shapes, and evenly spaced values of every output.
     #[track_caller]
-    fn compare_outputs<T: Real>(&self, kind: &str, outputs: &[Var<T>], tolerance: f64) {
+    pub(super) fn compare_outputs<T: Real>(&self, kind: &str, outputs: &[Var<T>], tolerance: f64) {
         for (i, output) in outputs.iter().enumerate() {
             let shape: Vec<f64> = output.shape().iter().map(|&n| n as f64).collect();
             assert_eq!(shape, self.values(&format!("{kind}.{i}.shape")));
@@ -89,7 +93,11 @@ impl Recorded {
     }
 
     /// Outputs of a training pass, the gradient of their weighted sum of mean squares, new running statistics.
-    fn compare_training(&self, mut params: Params<f64>, forward: impl Fn(&Ctx<f64>) -> Vec<Var<f64>>) {
+    pub(super) fn compare_training(
+        &self,
+        mut params: Params<f64>,
+        forward: impl Fn(&Ctx<f64>) -> Vec<Var<f64>>,
+    ) {
         let ctx = Ctx::train(&params, Key::default());
         let outputs = forward(&ctx);
         self.compare_outputs("train", &outputs, 1e-10);
@@ -97,7 +105,7 @@ impl Recorded {
         let grads = outputs.iter().enumerate().map(term).reduce(|a, b| a.add(&b)).unwrap().backward();
         let ids = sorted(&params);
         let learned = ids.iter().filter(|&&id| params.kind(id) == ParamKind::Parameter);
-        let norms: Vec<f64> = learned.map(|&id| norm(grads.param(id).expect("a gradient"))).collect();
+        let norms: Vec<f64> = learned.filter_map(|&id| grads.param(id).map(norm)).collect();
         self.compare("gradient_norms", &norms, 1e-9);
         params.apply(ctx.finish());
         let running = ids.iter().filter(|&&id| params.name(id).contains("running"));

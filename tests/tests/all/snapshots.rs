@@ -46,7 +46,7 @@ impl Batch {
 }
 
 /// Mean, spread (standard deviation) and first values, to nine digits.
-fn describe(text: &mut String, name: &str, tensor: &Tensor<f64>) {
+pub(super) fn describe(text: &mut String, name: &str, tensor: &Tensor<f64>) {
     let values = tensor.as_slice();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let spread = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
@@ -106,8 +106,9 @@ fn run(config: &SodConfig, size: usize, steps: usize, (mut optimizer, lr): (Opti
     text
 }
 
+/// Compares a text with the one recorded under the name.
 #[track_caller]
-fn assert_text(name: &str, run: impl FnOnce() -> String) {
+pub(super) fn assert_text(name: &str, run: impl FnOnce() -> String) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

@@ -7,10 +7,10 @@ use tests::op_table::{Outcome, large_rows, rows};
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let one = hashes_with(1);
+    let one = hashes_with("threads::print_hashes", 1);
     assert_eq!(one.len(), rows::<f32>().len() + large_rows::<f32>().len(), "every row has a hash");
     for threads in [2, 3, 8] {
-        let many = hashes_with(threads);
+        let many = hashes_with("threads::print_hashes", threads);
         let differ: Vec<&String> =
             many.iter().zip(&one).filter(|(a, b)| a != b).map(|(line, _)| line).collect();
         assert!(
@@ -25,15 +25,16 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn print_hashes() {
     println!();
     for row in rows::<f32>().into_iter().chain(large_rows()) {
-        println!("hash {:016x} {}", hash(&row.run(Tensor::clone)), row.name);
+        let Outcome { value, gradients, .. } = row.run(Tensor::clone);
+        println!("hash {:016x} {}", hash([&value].into_iter().chain(&gradients)), row.name);
     }
 }
 
-/// The lines `print_hashes` prints in a process of its own.
-fn hashes_with(threads: usize) -> Vec<String> {
+/// The lines `hash …` that an ignored test prints in a process of its own.
+pub(super) fn hashes_with(test: &str, threads: usize) -> Vec<String> {
     let binary = std::env::current_exe().expect("a test knows where it is");
     let output = Command::new(binary)
-        .args(["--exact", "threads::print_hashes", "--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .env("RAYON_NUM_THREADS", threads.to_string())
         .output()
         .expect("the test binary runs");
@@ -42,9 +43,8 @@ fn hashes_with(threads: usize) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("hash ")).map(str::to_owned).collect()
 }
 
-/// FNV-1a over the bits of the result and of all gradients.
-fn hash(outcome: &Outcome<f32>) -> u64 {
-    let tensors = [&outcome.value].into_iter().chain(&outcome.gradients);
+/// FNV-1a over the bits of all tensors.
+pub(super) fn hash<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> u64 {
     tensors.flat_map(|x| x.as_slice()).fold(0xcbf2_9ce4_8422_2325, |hash, x| {
         (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0000_0100_0000_01b3)
     })

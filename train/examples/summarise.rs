@@ -71,7 +71,7 @@ fn read(path: &Path, columns: &mut Columns) -> Result<()> {
             columns.entry(name.to_owned()).or_default().push(value);
         }
     };
-    for key in ["S", "maxF", "maxE", "MAE"] {
+    for key in ["S", "maxF", "maxE", "MAE", "mAP", "rank1", "rank5", "rank10", "mINP"] {
         add(key, &summary[key]);
     }
     for (kind, scores) in summary["kinds"].as_object().into_iter().flatten() {

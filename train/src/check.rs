@@ -4,7 +4,8 @@ use crate::config::{AnyConfig, Config, RunConfig, SourceConfig};
 use crate::detector::Detector;
 use crate::memory::peak_mb;
 use crate::reid::Embedder;
-use crate::reid::config::ReidRunConfig;
+use crate::reid::config::{ReidDataConfig, ReidRunConfig, ReidSource, VehiclesConfig};
+use crate::reid::embed::is_set;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::Trainer;
@@ -12,6 +13,8 @@ use anyhow::{Result, ensure};
 use data::DepthFormat;
 use data::layout::is_folder;
 use data::survey::{Survey, survey};
+use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Updates that are timed, after one that is not.
@@ -19,7 +22,15 @@ const TIMED: usize = 3;
 
 /// Checks a data set's folder, or a configuration: every picture of its folders, and a few timed updates.
 pub fn check(path: &Path, format: DepthFormat) -> Result<()> {
-    if is_folder(path) { check_folder(path, format) } else { check_config(path) }
+    match path {
+        _ if is_set(path) => {
+            let problems = survey_reid(path, 1);
+            ensure!(problems == 0, "{}: {problems} problems", path.display());
+            Ok(())
+        }
+        _ if is_folder(path) => check_folder(path, format),
+        _ => check_config(path),
+    }
 }
 
 fn check_folder(path: &Path, format: DepthFormat) -> Result<()> {
@@ -86,9 +97,40 @@ fn check_sod(path: &Path, config: &Config) -> Result<()> {
 }
 
 fn check_reid(path: &Path, config: &ReidRunConfig) -> Result<()> {
-    let _ = path;
     config.remark().iter().for_each(|remark| println!("{remark}"));
+    let ReidDataConfig { train, validation, test, .. } = &config.data;
+    let mut folders = BTreeSet::new();
+    for (part, source) in [("train", Some(train)), ("validation", validation.as_ref()), ("test", Some(test))]
+    {
+        match source {
+            Some(ReidSource::Vehicles(VehiclesConfig { seed, first, ids, .. })) => {
+                println!("{part}: vehicles {first} to {} of series {seed}", first + ids - 1);
+            }
+            Some(ReidSource::Folder { path }) => {
+                println!("{part}: {}", path.display());
+                folders.insert(path);
+            }
+            None => println!("{part}: none; the last weights are the result"),
+        }
+    }
+    let spectra = ReidDataConfig::spectra(&config.model.streams);
+    let problems: usize = folders.into_iter().map(|folder| survey_reid(folder, spectra)).sum();
+    ensure!(problems == 0, "{}: {problems} problems with its pictures", path.display());
     estimate::<Embedder>(config, "")
+}
+
+/// Looks a set in the layout of RGBN300 through and prints what is there; returns how many problems there are.
+fn survey_reid(folder: &Path, spectra: usize) -> usize {
+    let bar = ProgressBar::new(0);
+    let survey = data::reid::survey::survey(folder, spectra, &|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    survey.problems.iter().for_each(|problem| println!("{problem}"));
+    survey.remarks.iter().for_each(|remark| println!("remark: {remark}"));
+    println!("{survey}");
+    survey.problems.len()
 }
 
 /// Times a few updates of a run that leaves nothing behind; `size` follows the seconds of an update.

@@ -44,7 +44,7 @@ pub fn embed(embedder: &Embedder, dir: &Path) -> Result<(TensorFile, usize)> {
 }
 
 /// Whether a folder has the layout of RGBN300.
-pub(super) fn is_set(dir: &Path) -> bool {
+pub fn is_set(dir: &Path) -> bool {
     [dir.join("rgbir"), dir.to_owned()].iter().any(|root| root.join(Part::Gallery.folder()).is_dir())
 }
 

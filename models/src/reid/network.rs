@@ -100,32 +100,38 @@ impl ReidNetwork {
         let head = |v: &Var<T>| ReidHead { logits: self.classifier.forward(ctx, v), feature: v.clone() };
         let streams = features.iter().map(head).collect();
 
-        let fused = match &self.fusion {
-            Fusion::None => return ReidOutput { feature: features[0].clone(), streams, fused: None },
+        let (feature, fused) = match &self.fusion {
+            Fusion::None => (features[0].clone(), None),
             Fusion::Cam(heads) => {
-                let activations: Vec<Var<T>> =
-                    heads.iter().zip(&maps).map(|(head, map)| head.forward(ctx, map)).collect();
+                let heads = heads.iter().zip(&maps);
+                let activations: Vec<Var<T>> = heads.map(|(head, map)| head.forward(ctx, map)).collect();
                 let fused = cam_fusion(&activations);
-                let head = ReidHead { logits: fused.classes.clone(), feature: fused.classes.clone() };
-                return ReidOutput { feature: fused.weighted(&features), streams, fused: Some(head) };
+                let feature = fused.weighted(&features);
+                (feature, Some(ReidHead { logits: fused.classes.clone(), feature: fused.classes }))
             }
             Fusion::Sum(head) => {
                 let (first, others) = means.split_first().expect("at least two streams");
-                head.forward(ctx, &others.iter().fold(first.clone(), |sum, mean| sum.add(mean)))
+                let sum = others.iter().fold(first.clone(), |sum, mean| sum.add(mean));
+                self.with_fused(&features, head.forward(ctx, &sum))
             }
             Fusion::Mutual(pairs, head) => {
                 let mixed = |([r, d], pair): &([usize; 2], Pair)| {
                     pair.forward(ctx, &maps[*r], &maps[*d], self.checkpointing)
                 };
                 let mixed: Vec<Var<T>> = pairs.iter().map(mixed).collect();
-                head.forward(ctx, &concat(&mixed.iter().collect::<Vec<_>>(), 1))
+                self.with_fused(&features, head.forward(ctx, &concat(&mixed.iter().collect::<Vec<_>>(), 1)))
             }
         };
+        ReidOutput { feature, streams, fused }
+    }
+
+    /// What is compared when there is a fused feature, and its head.
+    fn with_fused<T: Real>(&self, features: &[Var<T>], fused: ReidHead<T>) -> (Var<T>, Option<ReidHead<T>>) {
         let feature = match self.feature {
             ReidFeature::Fused => fused.feature.clone(),
             ReidFeature::Concat => concat(&features.iter().chain([&fused.feature]).collect::<Vec<_>>(), 1),
         };
-        ReidOutput { feature, streams, fused: Some(fused) }
+        (feature, Some(fused))
     }
 
     /// What the blocks of every pair get to see of these pictures, to look at it: rgb with nir, rgb with tir, nir with tir,

@@ -3,10 +3,12 @@
 
 use super::networks::{Recorded, formula_pictures, with_formula_weights};
 use super::threads::{hash, hashes_with};
+use autograd::checkpoint::{HostTensor, TensorFile};
 use autograd::gradcheck::{GradcheckOptions, gradcheck_params};
 use autograd::random::Key;
 use autograd::{Ctx, Params, Real, Tape, Tensor, Var};
 use models::reid::cam::cam_fusion;
+use models::trunk::{Trunk, TrunkKind};
 use models::{ReidConfig, ReidFusion, ReidNetwork, ReidOutput, ReidTrunk, Spectrum};
 
 const FUSIONS: [ReidFusion; 6] = [
@@ -93,6 +95,28 @@ fn mutualformer_between_three_streams_is_the_one_in_pytorch() {
         ..ReidConfig::default()
     };
     parity(&config, "reid-cda-mobilenetv2");
+}
+
+#[test]
+fn every_stream_takes_published_weights() {
+    let kind = TrunkKind::MobileNetV2;
+    let (source, _) = Params::<f32>::build(2, |scope| Trunk::new(scope, kind, false));
+    let mut file = TensorFile::new();
+    source.export("", &mut file).unwrap();
+    file.push("classifier.1.bias", HostTensor::F32(Tensor::zeros(&[10])));
+    let config = ReidConfig { trunk: ReidTrunk::MobileNetV2, ..small(ReidFusion::Cam, 3) };
+    assert_eq!(config.trunk.kind(), Some(kind));
+    let (mut params, _) = build::<f32>(&config);
+    for stream in &config.streams {
+        let prefix = format!("{}.trunk.", stream.name());
+        kind.load(&mut params, &prefix, &file).unwrap();
+        for id in source.ids() {
+            let loaded = params.find(&format!("{prefix}{}", source.name(id))).unwrap();
+            assert_eq!(params.get(loaded).as_slice(), source.get(id).as_slice(), "{}", params.name(loaded));
+        }
+        let others = params.ids().filter(|&id| params.name(id).starts_with(&prefix)).count();
+        assert_eq!(others, source.len());
+    }
 }
 
 /// A network that is computed in milliseconds.

@@ -191,8 +191,9 @@ impl<T: Task> Trainer<T> {
             self.save_state()?;
             // A limit on the updates may end an epoch early; its rest is left for a resumption with a higher limit.
             let complete = self.batches_left() < accumulate;
-            let line = self.validate(complete)?;
-            bar.suspend(|| eprintln!("{line}"));
+            if let Some(line) = self.validate(complete)? {
+                bar.suspend(|| eprintln!("{line}"));
+            }
             if !complete {
                 break;
             }
@@ -203,7 +204,7 @@ impl<T: Task> Trainer<T> {
 
     /// Measures the validation set, keeps the best weights, moves on to the next epoch if this one is `complete`, saves
     /// the state. Without a validation set the last weights are kept as the best.
-    fn validate(&mut self, complete: bool) -> Result<String> {
+    fn validate(&mut self, complete: bool) -> Result<Option<String>> {
         let evaluated = self.evaluated();
         let (epoch, step) = (self.at.epoch + 1, self.at.step);
         let found = evaluated.validate(&self.data, epoch, step)?;
@@ -217,7 +218,7 @@ impl<T: Task> Trainer<T> {
             evaluated.save(&self.run.path("best.safetensors"))?;
         }
         self.save_state()?;
-        Ok(found.map_or(format!("epoch {epoch} is done"), |found| format!("epoch {epoch}: {found}")))
+        Ok(found.map(|found| format!("epoch {epoch}: {found}")))
     }
 
     /// Measures the test sets with the best weights and writes the summary.

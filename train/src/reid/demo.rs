@@ -66,7 +66,8 @@ fn row(name: &str, summary: &ReidSummary) -> String {
 /// The searches for some of the test set's vehicles.
 fn some_finds(embedder: &Embedder) -> Result<Finds> {
     let Search { query, gallery } = Search::open(&embedder.config.data.test, &embedder.config)?;
-    let step = (query.len() / SHEET.0).max(1);
+    // One more than fits evenly, so that the cameras take turns.
+    let step = query.len() / SHEET.0 + 1;
     let some = (0..query.len()).step_by(step).take(SHEET.0).map(|index| query.load(index));
     let queries = Pictures::Drawn(Arc::new(some.collect::<Result<_, _>>()?));
     Finds::search(embedder, queries, gallery, SHEET.1, &|_| ())

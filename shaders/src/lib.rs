@@ -1,0 +1,32 @@
+//! A compute device on Vulkan: the primitives of [`autograd::device::Device`] as shaders.
+//!
+//! The shaders are written in WGSL (`wgsl/`), a text that naga translates to SPIR-V, the format Vulkan takes, when a
+//! pipeline is first needed. Nothing is compiled at build time, and the Vulkan loader is opened at run time: a program
+//! with this crate in it starts on machines without Vulkan, and [`VulkanDevice::open`] says there what to install.
+//!
+//! Read in this order: [`adapter`] finds a device, `memory` hands out its buffers, `queue` collects work and submits it,
+//! `shader` and `pipeline` turn WGSL into something to dispatch, `gpu` puts these together, and the files named after
+//! families of primitives (`elementwise`, `linear`, `norm`, `picture`) say which shader computes what over how many
+//! invocations. `device` is the table of contents: the trait itself.
+//!
+//! Everything is `f32`. Results are the same from run to run on one device (no atomics, fixed order of sums), but not
+//! the same bits as on the host: sums are cut differently and devices round `exp` and `1/x` in their own ways.
+
+#![warn(missing_docs)]
+
+pub mod adapter;
+mod device;
+mod elementwise;
+mod gpu;
+mod linear;
+mod memory;
+mod norm;
+mod optim;
+mod picture;
+mod pipeline;
+mod queue;
+mod shader;
+
+pub use adapter::{Adapter, OpenError, adapters};
+pub use device::VulkanDevice;
+pub use gpu::Statistics;

@@ -1,0 +1,251 @@
+//! The shaders: their texts, and the way from WGSL to SPIR-V.
+//!
+//! A shader takes its buffers at bindings 0, 1, … of group 0, those it writes first; its numbers from a struct in
+//! `var<immediate>` (push constants), and its variants by `override` constants, which are put in before translation.
+
+use naga::back::spv;
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+/// Values of the `override` constants of a shader, in the order of [`Shader::constants`].
+pub(crate) type Values<'a> = &'a [u32];
+
+/// The text of a shader.
+pub(crate) struct Shader {
+    /// Name in messages, and of the file.
+    pub name: &'static str,
+    /// What it shares with others, then the shader itself.
+    parts: &'static [&'static str],
+    /// Its `override` constants, each with the number of values it takes, counted from 0.
+    constants: &'static [(&'static str, u32)],
+}
+
+const MATH: &str = include_str!("../wgsl/math.wgsl");
+const GROUP: &str = include_str!("../wgsl/group.wgsl");
+const GEOMETRY: &str = include_str!("../wgsl/geometry.wgsl");
+
+pub(crate) const UNARY: Shader =
+    Shader { name: "unary", parts: &[MATH, include_str!("../wgsl/unary.wgsl")], constants: &[("KIND", 15)] };
+pub(crate) const UNARY_BACKWARD: Shader = Shader {
+    name: "unary_backward",
+    parts: &[MATH, include_str!("../wgsl/unary_backward.wgsl")],
+    constants: &[("KIND", 15)],
+};
+pub(crate) const BINARY: Shader =
+    Shader { name: "binary", parts: &[include_str!("../wgsl/binary.wgsl")], constants: &[("KIND", 5)] };
+pub(crate) const STRIDED_COPY: Shader =
+    Shader { name: "strided_copy", parts: &[include_str!("../wgsl/strided_copy.wgsl")], constants: &[] };
+pub(crate) const SELECT: Shader =
+    Shader { name: "select", parts: &[include_str!("../wgsl/select.wgsl")], constants: &[] };
+pub(crate) const REDUCE: Shader =
+    Shader { name: "reduce", parts: &[MATH, include_str!("../wgsl/reduce.wgsl")], constants: &[("KIND", 3)] };
+pub(crate) const DROPOUT: Shader =
+    Shader { name: "dropout", parts: &[include_str!("../wgsl/dropout.wgsl")], constants: &[] };
+pub(crate) const MATMUL_NAIVE: Shader =
+    Shader { name: "matmul_naive", parts: &[include_str!("../wgsl/matmul_naive.wgsl")], constants: &[] };
+pub(crate) const MATMUL_TILED: Shader =
+    Shader { name: "matmul_tiled", parts: &[include_str!("../wgsl/matmul_tiled.wgsl")], constants: &[] };
+pub(crate) const SOFTMAX: Shader = Shader {
+    name: "softmax",
+    parts: &[GROUP, include_str!("../wgsl/softmax.wgsl")],
+    constants: &[("LOG", 2)],
+};
+pub(crate) const SOFTMAX_BACKWARD: Shader = Shader {
+    name: "softmax_backward",
+    parts: &[GROUP, include_str!("../wgsl/softmax_backward.wgsl")],
+    constants: &[("LOG", 2)],
+};
+pub(crate) const NORMALIZE_ROWS: Shader = Shader {
+    name: "normalize_rows",
+    parts: &[GROUP, include_str!("../wgsl/normalize_rows.wgsl")],
+    constants: &[("AFFINE", 2)],
+};
+pub(crate) const NORMALIZE_ROWS_BACKWARD: Shader = Shader {
+    name: "normalize_rows_backward",
+    parts: &[GROUP, include_str!("../wgsl/normalize_rows_backward.wgsl")],
+    constants: &[("AFFINE", 2)],
+};
+pub(crate) const NORMALIZE_ROWS_WEIGHTS: Shader = Shader {
+    name: "normalize_rows_weights",
+    parts: &[include_str!("../wgsl/normalize_rows_weights.wgsl")],
+    constants: &[],
+};
+pub(crate) const CHANNEL_MOMENTS: Shader = Shader {
+    name: "channel_moments",
+    parts: &[GROUP, include_str!("../wgsl/channel_moments.wgsl")],
+    constants: &[],
+};
+pub(crate) const NORMALIZE_CHANNELS: Shader = Shader {
+    name: "normalize_channels",
+    parts: &[include_str!("../wgsl/normalize_channels.wgsl")],
+    constants: &[("RELU", 2)],
+};
+pub(crate) const NORMALIZE_CHANNELS_WEIGHTS: Shader = Shader {
+    name: "normalize_channels_weights",
+    parts: &[GROUP, include_str!("../wgsl/normalize_channels_weights.wgsl")],
+    constants: &[("RELU", 2)],
+};
+pub(crate) const NORMALIZE_CHANNELS_BACKWARD: Shader = Shader {
+    name: "normalize_channels_backward",
+    parts: &[include_str!("../wgsl/normalize_channels_backward.wgsl")],
+    constants: &[("RELU", 2), ("OWN", 2)],
+};
+pub(crate) const CONV2D: Shader =
+    Shader { name: "conv2d", parts: &[GEOMETRY, include_str!("../wgsl/conv2d.wgsl")], constants: &[] };
+pub(crate) const CONV2D_DX: Shader =
+    Shader { name: "conv2d_dx", parts: &[GEOMETRY, include_str!("../wgsl/conv2d_dx.wgsl")], constants: &[] };
+pub(crate) const CONV2D_DW: Shader = Shader {
+    name: "conv2d_dw",
+    parts: &[GEOMETRY, GROUP, include_str!("../wgsl/conv2d_dw.wgsl")],
+    constants: &[],
+};
+pub(crate) const POOL2D: Shader =
+    Shader { name: "pool2d", parts: &[include_str!("../wgsl/pool2d.wgsl")], constants: &[("KIND", 2)] };
+pub(crate) const POOL2D_BACKWARD: Shader = Shader {
+    name: "pool2d_backward",
+    parts: &[include_str!("../wgsl/pool2d_backward.wgsl")],
+    constants: &[("KIND", 2)],
+};
+pub(crate) const RESIZE2D: Shader =
+    Shader { name: "resize2d", parts: &[include_str!("../wgsl/resize2d.wgsl")], constants: &[] };
+pub(crate) const RESIZE2D_BACKWARD: Shader = Shader {
+    name: "resize2d_backward",
+    parts: &[include_str!("../wgsl/resize2d_backward.wgsl")],
+    constants: &[],
+};
+pub(crate) const GATHER: Shader =
+    Shader { name: "gather", parts: &[include_str!("../wgsl/gather.wgsl")], constants: &[] };
+pub(crate) const SCATTER_ADD: Shader =
+    Shader { name: "scatter_add", parts: &[include_str!("../wgsl/scatter_add.wgsl")], constants: &[] };
+pub(crate) const SGD: Shader =
+    Shader { name: "sgd", parts: &[include_str!("../wgsl/sgd.wgsl")], constants: &[] };
+pub(crate) const ADAM: Shader =
+    Shader { name: "adam", parts: &[include_str!("../wgsl/adam.wgsl")], constants: &[] };
+
+impl Shader {
+    /// Translates the variant with these constants. `checked` adds code that keeps every access inside its buffer.
+    pub fn translate(&self, values: Values, checked: bool) -> Result<Vec<u32>, String> {
+        let failed = |what: &str, error: String| format!("shader {}: {what}: {error}", self.name);
+        let source = self.parts.concat();
+        let module = naga::front::wgsl::parse_str(&source)
+            .map_err(|error| failed("does not parse", error.emit_to_string(&source)))?;
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES);
+        let info = validator
+            .validate(&module)
+            .map_err(|error| failed("is invalid", error.emit_to_string(&source)))?;
+        let mut constants = naga::back::PipelineConstants::default();
+        assert_eq!(values.len(), self.constants.len(), "shader {}: one value a constant", self.name);
+        for ((name, count), &value) in self.constants.iter().zip(values) {
+            assert!(value < *count, "shader {}: {name} is {value}, of {count}", self.name);
+            constants.insert((*name).to_owned(), f64::from(value));
+        }
+        let (module, info) =
+            naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+                .map_err(|error| failed("does not take its constants", error.to_string()))?;
+        spv::write_vec(&module, &info, &options(checked), None)
+            .map_err(|error| failed("does not translate", error.to_string()))
+    }
+}
+
+fn options(checked: bool) -> spv::Options<'static> {
+    let policy = if checked { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
+    spv::Options {
+        lang_version: (1, 3),
+        bounds_check_policies: BoundsCheckPolicies {
+            index: policy,
+            buffer: policy,
+            image_load: policy,
+            binding_array: policy,
+        },
+        // No shader reads shared memory before it has written it.
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        // Loops count up to numbers given by the host, and end; divisors are sizes, and not 0.
+        force_loop_bounding: false,
+        emit_int_div_checks: false,
+        use_storage_input_output_16: false,
+        ..spv::Options::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &[Shader] = &[
+        UNARY,
+        UNARY_BACKWARD,
+        BINARY,
+        STRIDED_COPY,
+        SELECT,
+        REDUCE,
+        DROPOUT,
+        MATMUL_NAIVE,
+        MATMUL_TILED,
+        SOFTMAX,
+        SOFTMAX_BACKWARD,
+        NORMALIZE_ROWS,
+        NORMALIZE_ROWS_BACKWARD,
+        NORMALIZE_ROWS_WEIGHTS,
+        CHANNEL_MOMENTS,
+        NORMALIZE_CHANNELS,
+        NORMALIZE_CHANNELS_WEIGHTS,
+        NORMALIZE_CHANNELS_BACKWARD,
+        CONV2D,
+        CONV2D_DX,
+        CONV2D_DW,
+        POOL2D,
+        POOL2D_BACKWARD,
+        RESIZE2D,
+        RESIZE2D_BACKWARD,
+        GATHER,
+        SCATTER_ADD,
+        SGD,
+        ADAM,
+    ];
+
+    /// Every combination of a shader's constants.
+    fn variants(shader: &Shader) -> Vec<Vec<u32>> {
+        shader.constants.iter().fold(vec![vec![]], |variants, (_, count)| {
+            let extend = |variant: &Vec<u32>| {
+                let variant = variant.clone();
+                (0..*count).map(move |value| [variant.clone(), vec![value]].concat())
+            };
+            variants.iter().flat_map(extend).collect()
+        })
+    }
+
+    #[test]
+    fn every_shader_in_every_variant_translates() {
+        let mut translated = 0;
+        for shader in ALL {
+            for values in variants(shader) {
+                for checked in [false, true] {
+                    let words = shader.translate(&values, checked).unwrap_or_else(|error| panic!("{error}"));
+                    assert_eq!(words[0], 0x0723_0203, "{}: SPIR-V starts with its magic number", shader.name);
+                    translated += 1;
+                }
+            }
+        }
+        assert!(translated > 120, "{translated}");
+    }
+
+    #[test]
+    fn every_file_is_a_shader_or_a_part_of_one_and_says_what_it_computes() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("wgsl");
+        for entry in std::fs::read_dir(folder).expect("the shaders are there") {
+            let text = std::fs::read_to_string(entry.expect("it can be listed").path()).expect("it is text");
+            assert!(text.starts_with("// "), "a shader begins with what it computes: {text:.40}");
+            assert!(
+                ALL.iter().any(|shader| shader.parts.contains(&text.as_str())),
+                "nothing uses: {text:.80}"
+            );
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_with_the_shader() {
+        let shader = Shader { name: "broken", parts: &["fn f() -> f32 { return 1u; }"], constants: &[] };
+        let error = shader.translate(&[], false).expect_err("a number is no float");
+        assert!(error.starts_with("shader broken: "), "{error}");
+    }
+}

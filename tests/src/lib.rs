@@ -2,3 +2,4 @@
 pub mod levels;
 pub mod op_table;
 pub mod ref_device;
+pub mod vulkan;

@@ -19,6 +19,19 @@ fn device() -> (DeviceHandle, Arc<Probe>) {
     (DeviceHandle::new(device), probe)
 }
 
+/// A device under test.
+pub struct Subject {
+    /// Where tensors go.
+    pub handle: DeviceHandle,
+    /// How many tensors have been copied to the host so far.
+    pub downloads: Box<dyn Fn() -> usize>,
+}
+
+fn reference() -> Subject {
+    let (handle, probe) = device();
+    Subject { handle, downloads: Box::new(move || probe.count("download")) }
+}
+
 fn moved(x: &Tensor, handle: &DeviceHandle) -> Tensor {
     x.to_device(handle).expect("uploads succeed")
 }
@@ -26,55 +39,68 @@ fn moved(x: &Tensor, handle: &DeviceHandle) -> Tensor {
 /// A value or gradient on the device must equal the host's within 1e-5 of the tensor's largest value. Rounding to `f32`
 /// is 6e-8; the longest sums of the table have a few hundred terms and lose another digit, so there is a factor of ten
 /// to spare, while a wrong weight, shape or order shows in the first or second digit. (An error in proportion to every
-/// single element would punish cancellation.) The floor is for tensors that are 0 but for rounding.
-fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<(), String> {
+/// single element would punish cancellation.) The floor is for tensors that are 0 but for rounding. The squares of all
+/// errors must be 1e-7 of the squares of all values at most, which is the stricter bound for large tensors; that ratio,
+/// the normalised mean squared error, is returned.
+fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<f64, String> {
     let found = found.to_host().map_err(|error| error.to_string())?;
     if found.shape() != expected.shape() {
         return Err(format!("{what}: shape {:?} instead of {:?}", found.shape(), expected.shape()));
     }
     let largest = expected.as_slice().iter().fold(0f32, |max, x| max.max(x.abs()));
     let tolerance = 1e-5 * largest + 1e-6;
-    let pairs = found.as_slice().iter().zip(expected.as_slice());
-    let wrong = |(e, (a, b)): (usize, (&f32, &f32))| {
-        let agrees = (a - b).abs() <= tolerance;
-        (!agrees).then(|| format!("{what}: element {e} is {a:e} instead of {b:e} (largest {largest:e})"))
-    };
-    pairs.enumerate().find_map(wrong).map_or(Ok(()), Err)
+    let pairs = || found.as_slice().iter().zip(expected.as_slice());
+    if let Some((e, (a, b))) = pairs().enumerate().find(|(_, (a, b))| !((*a - *b).abs() <= tolerance)) {
+        return Err(format!("{what}: element {e} is {a:e} instead of {b:e} (largest {largest:e})"));
+    }
+    let squares = |difference: f32| f64::from(difference).powi(2);
+    let error: f64 = pairs().map(|(a, b)| squares(a - b)).sum();
+    let size: f64 = pairs().map(|(_, b)| squares(*b)).sum();
+    let floor = 1e-12 * expected.numel() as f64;
+    if error > 1e-7 * size + floor {
+        return Err(format!("{what}: squared errors add up to {error:e}, squared values to {size:e}"));
+    }
+    Ok(if error > floor { error / size } else { 0.0 })
 }
 
-fn compare_row(row: &Row<f32>, handle: &DeviceHandle, probe: &Probe) -> Result<(), String> {
+/// The largest error of a row's value and gradients.
+fn compare_row(row: &Row<f32>, subject: &Subject) -> Result<f64, String> {
     let host = row.run(Tensor::clone);
-    let downloads = probe.count("download");
-    let there = row.run(|x| moved(x, handle));
-    if probe.count("download") != downloads {
+    let downloads = (subject.downloads)();
+    let there = row.run(|x| moved(x, &subject.handle));
+    if (subject.downloads)() != downloads {
         return Err("something was copied to the host".to_owned());
     }
-    compare("value", &there.value, &host.value)?;
+    let mut worst = compare("value", &there.value, &host.value)?;
     for (i, (found, expected)) in there.gradients.iter().zip(&host.gradients).enumerate() {
-        compare(&format!("gradient of input {i}"), found, expected)?;
+        worst = worst.max(compare(&format!("gradient of input {i}"), found, expected)?);
     }
-    Ok(())
+    Ok(worst)
 }
 
-fn compare_rows(rows: &[Row<f32>]) {
-    let (handle, probe) = device();
-    let failures: Vec<String> = rows
-        .iter()
-        .filter_map(|row| {
-            compare_row(row, &handle, &probe).err().map(|error| format!("{}: {error}", row.name))
-        })
-        .collect();
+/// Every row on the device and on the host.
+pub fn compare_rows(rows: &[Row<f32>], subject: &Subject) {
+    let mut failures = Vec::new();
+    let mut worst = (0.0, "");
+    for row in rows {
+        match compare_row(row, subject) {
+            Ok(error) if error > worst.0 => worst = (error, row.name),
+            Ok(_) => {}
+            Err(error) => failures.push(format!("{}: {error}", row.name)),
+        }
+    }
     assert!(failures.is_empty(), "{} rows fail:\n{}", failures.len(), failures.join("\n"));
+    println!("{} rows; largest normalised squared error {:.1e} ({})", rows.len(), worst.0, worst.1);
 }
 
 #[test]
 fn every_row_gives_the_same_numbers_and_copies_nothing_back() {
-    compare_rows(&rows());
+    compare_rows(&rows(), &reference());
 }
 
 #[test]
 fn large_inputs_give_the_same_numbers_and_copy_nothing_back() {
-    compare_rows(&large_rows());
+    compare_rows(&large_rows(), &reference());
 }
 
 /// The device's loops are plain `f64`, whatever the host's kernels are compiled for.
@@ -101,18 +127,26 @@ fn the_table_reaches_every_primitive_but_the_optimisers() {
 
 #[test]
 fn batch_statistics_agree() {
-    let (handle, _) = device();
+    compare_batch_statistics(&reference().handle);
+}
+
+/// Mean and variance of a batch norm, on the device and on the host.
+pub fn compare_batch_statistics(handle: &DeviceHandle) {
     let x = Tensor::randn(&[3, 4, 5], Key::default(), 1);
     let on = |x: Tensor| Var::constant(x).batch_norm((None, None), 1e-5);
-    let ((_, mean, var), (_, mean_there, var_there)) = (on(x.clone()), on(moved(&x, &handle)));
+    let ((_, mean, var), (_, mean_there, var_there)) = (on(x.clone()), on(moved(&x, handle)));
     compare("mean", &mean_there, &mean).unwrap();
     compare("variance", &var_there, &var).unwrap();
 }
 
 #[test]
 fn dropout_masks_are_the_same_bits() {
-    let (handle, _) = device();
-    let (here, there) = (Tensor::zeros(&[]), moved(&Tensor::zeros(&[]), &handle));
+    compare_dropout_masks(&reference().handle);
+}
+
+/// Masks drawn on the device and on the host, bit by bit.
+pub fn compare_dropout_masks(handle: &DeviceHandle) {
+    let (here, there) = (Tensor::zeros(&[]), moved(&Tensor::zeros(&[]), handle));
     for (site, keep) in [0.9, 0.5, 1.0 / 3.0, 0.7, 1.0].into_iter().enumerate() {
         let key = Key { seed: 11, epoch: 3, step: site as u64 };
         let mask = |x: &Tensor| x.dropout_mask_like(&[37, 1001], key, site as u64, keep);
@@ -308,21 +342,27 @@ fn optimizers() -> Vec<(&'static str, Optimizer)> {
 
 #[test]
 fn optimisers_walk_the_same_way_and_copy_nothing_back() {
+    compare_optimizers(&reference());
+}
+
+/// Four steps of every optimiser on the device and on the host.
+pub fn compare_optimizers(subject: &Subject) {
     for (name, optimizer) in optimizers() {
-        let (handle, probe) = device();
+        let downloads = (subject.downloads)();
         let mut here = Training::new(optimizer.clone(), Tensor::clone);
-        let mut there = Training::new(optimizer, |x| moved(x, &handle));
+        let mut there = Training::new(optimizer, |x| moved(x, &subject.handle));
         let start = here.params.clone();
         for _ in 0..4 {
             here.step();
             there.step();
         }
-        assert_eq!(probe.count("download"), 0, "{name}");
+        assert_eq!((subject.downloads)(), downloads, "{name}");
         for id in here.params.ids() {
             let expected = here.params.get(id);
             assert_ne!(expected.as_slice(), start.get(id).as_slice(), "{name} moves everything");
-            compare(here.params.name(id), there.params.get(id), expected)
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            if let Err(error) = compare(here.params.name(id), there.params.get(id), expected) {
+                panic!("{name}: {error}");
+            }
         }
     }
 }

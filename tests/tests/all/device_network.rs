@@ -1,6 +1,7 @@
 //! The small detector on a device: training steps there equal training steps on the host, and a step reads back nothing
 //! but its loss.
 
+use crate::device::Subject;
 use autograd::device::DeviceHandle;
 use autograd::optim::Optimizer;
 use autograd::random::Key;
@@ -40,18 +41,23 @@ fn train(mut params: Params, net: &TinySod, batch: &[Tensor; 3], steps: u64) -> 
 
 #[test]
 fn training_on_a_device_equals_training_on_the_host() {
-    let (params, net) = Params::build(3, |scope| TinySod::new(scope, &config()));
-    let net = net.unwrap();
     let device = RefDevice::new();
     let probe = device.probe();
     let handle = DeviceHandle::new(device);
-    let there = batch().map(|x| x.to_device(&handle).unwrap());
-    let params_there = params.to_device(&handle).unwrap();
+    compare_training(&Subject { handle, downloads: Box::new(move || probe.count("download")) });
+}
+
+/// Four steps of the small detector on the device and on the host.
+pub fn compare_training(subject: &Subject) {
+    let (params, net) = Params::build(3, |scope| TinySod::new(scope, &config()));
+    let net = net.unwrap();
+    let there = batch().map(|x| x.to_device(&subject.handle).unwrap());
+    let params_there = params.to_device(&subject.handle).unwrap();
 
     let (here, here_after) = train(params, &net, &batch(), 4);
-    let before = probe.count("download");
+    let before = (subject.downloads)();
     let (found, found_after) = train(params_there, &net, &there, 4);
-    assert_eq!(probe.count("download") - before, 4, "a step reads its loss and nothing else");
+    assert_eq!((subject.downloads)() - before, 4, "a step reads its loss and nothing else");
     assert!(here[3] < here[0], "the loss falls: {here:?}");
     for (step, (a, b)) in here.iter().zip(&found).enumerate() {
         // Different orders of summation in f32, through batch norms over few values and four AdamW steps.

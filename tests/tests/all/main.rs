@@ -14,3 +14,4 @@ mod reid_snapshots;
 mod snapshots;
 mod threads;
 mod values;
+mod vulkan;

@@ -26,6 +26,8 @@ mod picture;
 mod pipeline;
 mod queue;
 mod shader;
+#[cfg(test)]
+mod tests;
 
 pub use adapter::{Adapter, OpenError, adapters};
 pub use device::VulkanDevice;

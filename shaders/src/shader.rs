@@ -123,6 +123,16 @@ pub(crate) const ADAM: Shader =
     Shader { name: "adam", parts: &[include_str!("../wgsl/adam.wgsl")], constants: &[] };
 
 impl Shader {
+    /// A shader that is not a file.
+    #[cfg(test)]
+    pub const fn new(
+        name: &'static str,
+        parts: &'static [&'static str],
+        constants: &'static [(&'static str, u32)],
+    ) -> Shader {
+        Shader { name, parts, constants }
+    }
+
     /// Translates the variant with these constants. `checked` adds code that keeps every access inside its buffer.
     pub fn translate(&self, values: Values, checked: bool) -> Result<Vec<u32>, String> {
         let failed = |what: &str, error: String| format!("shader {}: {what}: {error}", self.name);

@@ -64,7 +64,6 @@ pub trait RunConfig: Clone + Serialize + DeserializeOwned {
 }
 
 /// A configuration of either task.
-#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyConfig {
     /// Detection.
     Sod(Config),
@@ -140,7 +139,7 @@ pub struct TrainConfig<L> {
     /// Factor on the learning rate of the trunks, which start from published weights.
     #[serde(default = "as_others")]
     pub trunk_lr: f64,
-    /// Published weights of the trunk for both modalities, safetensors or PyTorch's; without, trunks start at random.
+    /// Published weights of the trunk for every stream, safetensors or PyTorch's; without, trunks start at random.
     pub trunk_weights: Option<PathBuf>,
     /// Patterns of parameters that keep their values; `*` stands for any run of characters.
     #[serde(default)]

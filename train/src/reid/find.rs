@@ -6,7 +6,7 @@ use super::sheet::{Found, Row, Shot};
 use super::{Embedder, Pictures};
 use crate::metrics::reid::{Hit, rank};
 use anyhow::{Context, Result};
-use data::reid::{Label, Part, ReidFolder, ReidSample, UNKNOWN, read_spectra};
+use data::reid::{Label, LabelError, Part, ReidFolder, ReidSample, UNKNOWN, read_spectra};
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,11 @@ pub fn find(embedder: &Embedder, queries: &[PathBuf], gallery: &Path, top: usize
 /// A file's picture; its identity and camera are unknown if its name does not tell them.
 fn read(path: &Path, spectra: usize) -> Result<ReidSample> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let Label { id, cam } = Label::of_name(&name).unwrap_or(Label { id: UNKNOWN, cam: UNKNOWN });
+    let label = Label::of_name(&name);
+    if let Err(error @ (LabelError::Id { .. } | LabelError::Cam { .. })) = &label {
+        eprintln!("warning: {}: {error}; nothing found will count as right or wrong", path.display());
+    }
+    let Label { id, cam } = label.unwrap_or(Label { id: UNKNOWN, cam: UNKNOWN });
     Ok(ReidSample { pictures: read_spectra(path, spectra)?, name, id, cam })
 }
 

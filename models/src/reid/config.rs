@@ -181,9 +181,16 @@ pub enum ReidConfigError {
     /// Statistics that never move, or that overshoot.
     #[error("norm_momentum = {0} must lie above 0 and not above 1")]
     Momentum(f64),
-    /// MutualFormer without a block.
-    #[error("blocks = 0: MutualFormer needs at least one block for each pair of streams")]
-    NoBlocks,
+    /// MutualFormer without a channel or a block.
+    #[error(
+        "dim = {dim}, blocks = {blocks}: MutualFormer needs channels, and a block for each pair of streams"
+    )]
+    Nothing {
+        /// Channels of its tokens.
+        dim: usize,
+        /// Blocks for each pair.
+        blocks: usize,
+    },
     /// K is not set.
     #[error("classes = 0: the number of identities to train on must be known before the network is built")]
     NoClasses,
@@ -206,8 +213,8 @@ impl ReidConfig {
             return Err(ReidConfigError::Momentum(self.norm_momentum));
         }
         let Some(BlockConfig { dim, num_heads, fusion, .. }) = self.block() else { return Ok(()) };
-        if self.blocks == 0 {
-            return Err(ReidConfigError::NoBlocks);
+        if dim == 0 || self.blocks == 0 {
+            return Err(ReidConfigError::Nothing { dim, blocks: self.blocks });
         }
         if num_heads == 0 || !dim.is_multiple_of(num_heads) {
             return Err(ConfigError::Heads { dim, heads: num_heads }.into());

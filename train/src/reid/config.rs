@@ -90,6 +90,22 @@ impl VehiclesConfig {
 }
 
 impl ReidDataConfig {
+    /// Whether all vehicles can be drawn.
+    fn validate_vehicles(&self) -> Result<()> {
+        let sources = [
+            ("train", Some(&self.train)),
+            ("validation", self.validation.as_ref()),
+            ("test", Some(&self.test)),
+        ];
+        for (part, source) in sources {
+            if let Some(ReidSource::Vehicles(vehicles)) = source {
+                let series = vehicles.series(self.size).with_context(|| format!("data.{part}"))?;
+                series.check().with_context(|| format!("data.{part}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Spectra that a file must hold for these streams.
     pub fn spectra(streams: &[Spectrum]) -> usize {
         streams.iter().map(|&stream| place(stream) + 1).max().unwrap_or(0)
@@ -108,6 +124,8 @@ pub(super) fn place(spectrum: Spectrum) -> usize {
 impl RunConfig for ReidRunConfig {
     type Loss = ReidLossConfig;
 
+    const TASK: TaskName = TaskName::Reid;
+
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -121,7 +139,6 @@ impl RunConfig for ReidRunConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        ensure!(self.task == TaskName::Reid, "task: these are the sections of \"reid\"");
         self.model.validate().context("model")?;
         let drop = self.model.attn_drop;
         ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");
@@ -131,6 +148,7 @@ impl RunConfig for ReidRunConfig {
             [height, width].iter().all(|&side| side > 0 && side.is_multiple_of(stride)),
             "data.size = [{height}, {width}] must be divisible by {stride}"
         );
+        self.data.validate_vehicles()?;
         self.data.augment.check().context("data.augment")?;
         self.train.validate()?;
         let (batch, instances) = (self.train.batch, self.data.instances);

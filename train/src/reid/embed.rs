@@ -5,7 +5,8 @@
 
 use super::config::ReidDataConfig;
 use super::{Embedder, Pictures};
-use anyhow::{Context, Result};
+use crate::predict::create_folder_of;
+use anyhow::Result;
 use autograd::checkpoint::HostTensor;
 use autograd::{Indices, Tensor, TensorFile};
 use data::reid::{Part, ReidFolder};
@@ -43,9 +44,11 @@ pub fn embed(embedder: &Embedder, dir: &Path) -> Result<(TensorFile, usize)> {
     Ok((file, all))
 }
 
-/// Whether a folder has the layout of RGBN300.
+/// Whether a folder has the layout of RGBN300, or a part of it: what is missing is an error then.
 pub fn is_set(dir: &Path) -> bool {
-    [dir.join("rgbir"), dir.to_owned()].iter().any(|root| root.join(Part::Gallery.folder()).is_dir())
+    let has =
+        |part: Part| [dir.join("rgbir"), dir.to_owned()].iter().any(|root| root.join(part.folder()).is_dir());
+    Part::ALL.into_iter().any(has)
 }
 
 fn labels(values: &[u32]) -> HostTensor {
@@ -59,7 +62,8 @@ fn labels(values: &[u32]) -> HostTensor {
 /// # Errors
 /// As [`embed`], and if the file cannot be written.
 pub fn write_features(embedder: &Embedder, dir: &Path, out: &Path) -> Result<usize> {
-    let (file, count) = embed(embedder, dir).with_context(|| format!("in {}", dir.display()))?;
+    let (file, count) = embed(embedder, dir)?;
+    create_folder_of(out)?;
     file.write(out)?;
     Ok(count)
 }

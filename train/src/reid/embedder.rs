@@ -97,7 +97,10 @@ impl Embedder {
     fn labelled(&self, pictures: &Pictures) -> Result<Features> {
         let feat = Tensor::from_array(self.embed(pictures, &|_| ())?.into_dyn());
         let widen = |labels: Vec<u32>| labels.into_iter().map(i64::from).collect::<Vec<_>>();
-        Features::new(&feat, &widen(pictures.ids()), &widen(pictures.cams()))
+        Features::new(&feat, &widen(pictures.ids()), &widen(pictures.cams())).context(
+            "the network has diverged, its features cannot be compared; train again, into another --out, with a lower \
+             train.lr",
+        )
     }
 
     /// Searches for every query and measures what is found.

@@ -1,11 +1,11 @@
 //! The pictures of a re-identification run, opened.
 
 use super::config::{ReidDataConfig, ReidRunConfig, ReidSource};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use autograd::random::site;
 use data::DataError;
 use data::reid::{Part, ReidFolder, ReidSample};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -118,8 +118,11 @@ impl From<ReidFolder> for Pictures {
 
 impl Search {
     /// Draws or lists queries and gallery.
+    ///
+    /// # Errors
+    /// If a picture cannot be listed, or no query can find anything: better now than at the end of a run.
     pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<Search> {
-        Ok(match source {
+        let search = match source {
             ReidSource::Vehicles(vehicles) => {
                 let (query, gallery) = vehicles.series(config.data.size)?.draw_split()?;
                 Search { query: Pictures::drawn(query), gallery: Pictures::drawn(gallery) }
@@ -128,6 +131,22 @@ impl Search {
                 query: Pictures::listed(path, Part::Query, config)?,
                 gallery: Pictures::listed(path, Part::Gallery, config)?,
             },
-        })
+        };
+        ensure!(
+            search.can_find(),
+            "no query has a picture of the same identity from another camera in the gallery"
+        );
+        Ok(search)
+    }
+
+    /// Whether there is a query whose identity another camera of the gallery saw.
+    fn can_find(&self) -> bool {
+        let labels = |pictures: &Pictures| -> BTreeSet<(u32, u32)> {
+            pictures.ids().into_iter().zip(pictures.cams()).collect()
+        };
+        let gallery = labels(&self.gallery);
+        labels(&self.query)
+            .iter()
+            .any(|&(id, cam)| gallery.range((id, u32::MIN)..=(id, u32::MAX)).any(|&(_, other)| other != cam))
     }
 }

@@ -78,7 +78,6 @@ pub trait RunConfig: Clone + Serialize + DeserializeOwned {
 }
 
 /// A configuration of either task.
-#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyConfig {
     /// Detection.
     Sod(Config),

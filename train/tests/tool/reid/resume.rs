@@ -78,6 +78,22 @@ fn computing_threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn checkpointing_does_not_change_a_bit() {
+    let desk = Desk::new();
+    for fusion in ["cda", "cam"] {
+        for kept in ["true", "false"] {
+            let changes = [format!("model.fusion={fusion}"), format!("train.checkpointing={kept}")];
+            let changes = [ALL.as_slice(), &["model.attn_drop=0.1", &changes[0], &changes[1]]].concat();
+            straight::<Embedder>(&tiny(&changes), &desk.path(kept));
+        }
+        for file in ["last.safetensors", "best.safetensors"] {
+            let [with, without] = ["true", "false"].map(|run| tensors(&desk.path(run).join(file)));
+            assert!(with == without, "{fusion}: {file}");
+        }
+    }
+}
+
+#[test]
 fn centres_move_and_are_saved() {
     let desk = desk();
     let centres = |run: &str| {

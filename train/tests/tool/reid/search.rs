@@ -96,6 +96,15 @@ fn the_whole_gallery_is_listed_but_for_the_querys_own_camera() {
     let hits = listed(&find("front.jpg", "set"));
     assert_eq!(hits.len(), gallery.len());
     assert!(hits.iter().all(|(_, judgement)| judgement == "unknown"));
+    // The same for a picture of the gallery; here it is the query itself, so it is found first.
+    std::fs::create_dir(desk.path("plain")).unwrap();
+    desk.write("plain/side.jpg", desk.read("front.jpg"));
+    desk.write("plain/0007_c002_001.jpg", desk.read("set/rgbir/bounding_box_test/0007_c002_001.jpg"));
+    let expected = [("side", "unknown"), ("0007_c002_001", "wrong")];
+    assert_eq!(
+        listed(&find(QUERY, "plain")),
+        expected.map(|(name, judged)| (name.to_owned(), judged.to_owned()))
+    );
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn main() -> Result<()> {
             predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
         }
         Command::Embed { network, data, out } => {
-            let count = reid::embed::write_features(&embedder(&network)?, &data, &out)?;
+            let count = reid::features_file::write_features(&embedder(&network)?, &data, &out)?;
             println!("features of {count} pictures in {}", out.display());
             Ok(())
         }

@@ -161,7 +161,7 @@ pub struct TrainConfig<L> {
     /// Factor on the learning rate of the trunks, which start from published weights.
     #[serde(default = "as_others")]
     pub trunk_lr: f64,
-    /// Published weights of the trunk for both modalities, safetensors or PyTorch's; without, trunks start at random.
+    /// Published weights of the trunk for every stream, safetensors or PyTorch's; without, trunks start at random.
     pub trunk_weights: Option<PathBuf>,
     /// Patterns of parameters that keep their values; `*` stands for any run of characters.
     #[serde(default)]

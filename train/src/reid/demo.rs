@@ -3,7 +3,7 @@
 use super::config::ReidRunConfig;
 use super::find::Finds;
 use super::sheet::write_ranked_sheet;
-use super::source::{Pictures, Search};
+use super::source::{Pictures, SearchSet};
 use super::{Embedder, ReidSummary};
 use crate::config::{RunConfig, built_in};
 use crate::run_folder::RunFolder;
@@ -58,7 +58,11 @@ pub fn train_all(
         eprintln!("{name}: training {} parameters from nothing", trainer.task().params().num_learned());
         match trainer.train(stop)? {
             Outcome::Interrupted => {
-                println!("interrupted; go on with: mutualformer train --resume --out {}", out.display());
+                println!(
+                    "interrupted; this network goes on with: mutualformer train --resume --out {}\nthe table needs all \
+                     three: start the demo again",
+                    out.display()
+                );
                 return Ok(None);
             }
             Outcome::Finished(embedder, summary) => {
@@ -79,7 +83,7 @@ fn row(name: &str, summary: &ReidSummary) -> String {
 
 /// The searches for some of the test set's vehicles.
 fn some_finds(embedder: &Embedder) -> Result<Finds> {
-    let Search { query, gallery } = Search::open(&embedder.config.data.test, &embedder.config)?;
+    let SearchSet { query, gallery } = SearchSet::open(&embedder.config.data.test, &embedder.config)?;
     // One more than fits evenly, so that the cameras take turns.
     let step = query.len() / SHEET.0 + 1;
     let some = (0..query.len()).step_by(step).take(SHEET.0).map(|index| query.load(index));

@@ -56,7 +56,7 @@ pub struct Found {
 
 /// A row of the sheet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Search {
+pub struct Row {
     /// What was looked for.
     pub query: Shot,
     /// What was found, from rank 1 on. Rows may differ in length.
@@ -67,13 +67,13 @@ pub struct Search {
 ///
 /// # Panics
 /// If there is no search, or a picture does not have one or three channels.
-pub fn ranked_sheet(searches: &[Search]) -> RgbImage {
+pub fn ranked_sheet(searches: &[Row]) -> RgbImage {
     let shots = searches.iter().flat_map(|search| {
         std::iter::once(&search.query).chain(search.found.iter().map(|found| &found.shot))
     });
     let fits = |line: &String| font::text_width(line, 2) <= WIDTH + 2 * FRAME;
     let scale = if shots.flat_map(|shot| &shot.caption).all(fits) { 2 } else { 1 };
-    let row = |search: &Search| {
+    let row = |search: &Row| {
         let query =
             cell(&search.query, &Look { colour: DARK, hatched: false, bar: "query".to_owned() }, scale);
         let found = search
@@ -90,7 +90,7 @@ pub fn ranked_sheet(searches: &[Search]) -> RgbImage {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_ranked_sheet(path: &Path, searches: &[Search]) -> Result<()> {
+pub fn write_ranked_sheet(path: &Path, searches: &[Row]) -> Result<()> {
     ranked_sheet(searches).save(path).with_context(|| format!("cannot write {}", path.display()))
 }
 

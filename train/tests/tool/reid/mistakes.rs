@@ -19,7 +19,7 @@ fn configurations() {
         ("model.num_heads=3", &["3 heads do not divide dim = 16"]),
         ("model.dim=0", &["model: dim = 0"]),
         ("model.blocks=0", &["model: ", "blocks = 0"]),
-        ("model.attn_drop=1.0", &["model.attn_drop = 1"]),
+        ("model.attn_drop=1.0", &["model: attn_drop = 1"]),
         ("model.fusion=concat", &["`concat`", "`cam`"]),
         ("model.feature=all", &["`all`", "`concat`"]),
         ("model.classes=7", &["model.classes = 7", "4 identities to train on"]),
@@ -41,8 +41,8 @@ fn configurations() {
         ),
         ("train.batch=5", &["data.instances = 2 and train.batch = 5", "multiple of the instances"]),
         ("train.batch=2", &["train.batch = 2", "at least two identities"]),
-        ("train.batch=10", &["data.train: 4 identities do not fill one update of 1 x 5"]),
-        ("train.accumulate=3", &["data.train: 4 identities do not fill one update of 3 x 2"]),
+        ("train.batch=10", &["data.train: a batch takes 5 identities", "there are 4"]),
+        ("train.accumulate=9", &["train.accumulate = 9", "no epoch holds more than 4"]),
         ("train.trunk_weights=trunk.pth", &["train.trunk_weights", "\"tiny\""]),
         ("train.frozen=[\"nir.trunc.*\"]", &["train.frozen", "nir.trunc.*"]),
         ("train.schedule={multi-step={milestones=[2],warmup=1}}", &["train.warmup", "multi-step"]),
@@ -70,6 +70,8 @@ fn configurations() {
     desk.write("drawn.toml", tiny(&[]).to_toml());
     let error = desk.refuses("train drawn.toml --set data.size=[32,32] --out run");
     assert!(error.contains("twice as wide as high, but data.size is [32, 32]"), "{error}");
+    let error = desk.refuses("train drawn.toml --set model.streams=[\"rgb\",\"tir\"] --out run");
+    assert!(error.contains("data.train: vehicles are drawn in rgb and nir"), "{error}");
     // A detector with what only re-identification has, and its sections under the other task.
     for (change, words) in [
         ("data.instances=4", "unknown field `instances`"),

@@ -176,7 +176,8 @@ fn embedder(args: &EmbedderArgs) -> Result<Embedder> {
 }
 
 fn find(args: &FindArgs) -> Result<()> {
-    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top)?;
+    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top, &args.out)?;
+    predict::create_folder_of(&args.out)?;
     write_ranked_sheet(&args.out, &finds.rows()?)?;
     print!("{}", finds.table()?);
     println!("sheet: {}", args.out.display());

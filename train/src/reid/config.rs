@@ -116,6 +116,8 @@ impl ReidDataConfig {
 impl RunConfig for ReidRunConfig {
     type Loss = ReidLossConfig;
 
+    const TASK: TaskName = TaskName::Reid;
+
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -129,14 +131,7 @@ impl RunConfig for ReidRunConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        ensure!(self.task == TaskName::Reid, "task: these are the sections of \"reid\"");
         self.model.validate().context("model")?;
-        for (name, source) in self.data.sources() {
-            ensure!(
-                !(matches!(source, ReidSource::Vehicles(_)) && self.model.streams.contains(&Spectrum::Tir)),
-                "data.{name}: vehicles are drawn in rgb and nir; tir needs a folder that holds it"
-            );
-        }
         // Not for the trunks' sake, which round up: pixels would move against each other where they do.
         let [height, width] = self.data.size;
         let stride = 16 * self.model.last_stride;
@@ -144,6 +139,15 @@ impl RunConfig for ReidRunConfig {
             [height, width].iter().all(|&side| side > 0 && side.is_multiple_of(stride)),
             "data.size = [{height}, {width}] must be divisible by {stride}"
         );
+        for (name, source) in self.data.sources() {
+            let ReidSource::Vehicles(vehicles) = source else { continue };
+            ensure!(
+                !self.model.streams.contains(&Spectrum::Tir),
+                "data.{name}: vehicles are drawn in rgb and nir; tir needs a folder that holds it"
+            );
+            let series = vehicles.series(self.data.size).with_context(|| format!("data.{name}"))?;
+            series.check().with_context(|| format!("data.{name}"))?;
+        }
         self.data.augment.check().context("data.augment")?;
         self.train.validate()?;
         let (batch, instances) = (self.train.batch, self.data.instances);

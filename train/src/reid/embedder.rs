@@ -97,7 +97,10 @@ impl Embedder {
     pub(super) fn labelled(&self, pictures: &Pictures, progress: &dyn Fn(usize)) -> Result<Features> {
         let feat = Tensor::from_array(self.embed(pictures, progress)?.into_dyn());
         let (ids, cams) = pictures.labels();
-        Features::new(&feat, &ids, &cams)
+        Features::new(&feat, &ids, &cams).context(
+            "the network has diverged, its features cannot be compared; train again, into another --out, with a lower \
+             train.lr",
+        )
     }
 
     /// Searches for every query and measures what is found.

@@ -6,7 +6,8 @@
 
 use super::config::ReidDataConfig;
 use super::{Embedder, Pictures};
-use anyhow::{Context, Result};
+use crate::predict::create_folder_of;
+use anyhow::Result;
 use autograd::checkpoint::HostTensor;
 use autograd::{Indices, Tensor, TensorFile};
 use data::reid::{Part, ReidFolder};
@@ -45,9 +46,9 @@ pub fn embed(embedder: &Embedder, dir: &Path) -> Result<(TensorFile, usize)> {
     Ok((file, all))
 }
 
-/// Whether a folder has the layout of RGBN300.
+/// Whether a folder has the layout of RGBN300, or a part of it: what is missing is an error then.
 pub fn is_set(dir: &Path) -> bool {
-    Part::Gallery.find(dir).is_dir()
+    Part::ALL.into_iter().any(|part| part.find(dir).is_dir())
 }
 
 fn integers(values: Vec<i64>) -> HostTensor {
@@ -60,7 +61,8 @@ fn integers(values: Vec<i64>) -> HostTensor {
 /// # Errors
 /// As [`embed`], and if the file cannot be written.
 pub fn write_features(embedder: &Embedder, dir: &Path, out: &Path) -> Result<usize> {
-    let (file, count) = embed(embedder, dir).with_context(|| format!("in {}", dir.display()))?;
+    let (file, count) = embed(embedder, dir)?;
+    create_folder_of(out)?;
     file.write(out)?;
     Ok(count)
 }

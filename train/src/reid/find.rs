@@ -5,6 +5,7 @@ use super::features_file::is_set;
 use super::sheet::{Found, Row, Shot};
 use super::{Embedder, Pictures};
 use crate::metrics::reid::{Hit, rank};
+use crate::predict::refuse_overwriting;
 use anyhow::{Context, Result};
 use data::reid::{Label, LabelError, Part, ReidFolder, ReidSample, UNKNOWN, read_spectra};
 use indicatif::ProgressBar;
@@ -20,17 +21,26 @@ pub struct Finds {
 }
 
 /// Searches for every query picture in a folder of pictures, or in the gallery of a data set; keeps the `top` nearest.
-/// Of identities that file names tell, pictures of the query's own camera are left out, as in the measures.
+/// Of identities that file names tell, pictures of the query's own camera are left out, as in the measures. `out` is where
+/// the sheet is to go.
 ///
 /// # Errors
-/// If a picture cannot be read.
-pub fn find(embedder: &Embedder, queries: &[PathBuf], gallery: &Path, top: usize) -> Result<Finds> {
+/// If a picture cannot be read, or is the file `out`.
+pub fn find(
+    embedder: &Embedder,
+    queries: &[PathBuf],
+    gallery: &Path,
+    top: usize,
+    out: &Path,
+) -> Result<Finds> {
     let spectra = ReidDataConfig::spectra(&embedder.config.model.streams);
-    let queries: Vec<ReidSample> = queries.iter().map(|path| read(path, spectra)).collect::<Result<_>>()?;
     let folder = match is_set(gallery) {
         true => ReidFolder::open(gallery, Part::Gallery, spectra)?,
         false => ReidFolder::open_plain(gallery, spectra)?,
     };
+    let files = (0..folder.len()).map(|index| folder.file(index));
+    refuse_overwriting(out, queries.iter().map(PathBuf::as_path).chain(files))?;
+    let queries: Vec<ReidSample> = queries.iter().map(|path| read(path, spectra)).collect::<Result<_>>()?;
     let (queries, gallery) = (Pictures::Drawn(Arc::new(queries)), Pictures::from(folder));
     let bar = ProgressBar::new(gallery.len() as u64);
     let finds = Finds::search(embedder, queries, gallery, top, &|done| bar.set_position(done as u64))?;

@@ -170,11 +170,11 @@ mod tests {
     const STEP: u32 = WIDTH + 2 * FRAME + GAP;
     const HEIGHT: u32 = BAR + 160 + FRAME + 3 + 2 * 20;
 
-    fn two_searches() -> Vec<Search> {
+    fn two_searches() -> Vec<Row> {
         let query = || shot(1.0, &["id 4 cam 1"]);
         vec![
-            Search { query: query(), found: vec![found(Some(true)), found(Some(false)), found(None)] },
-            Search { query: query(), found: vec![found(None)] },
+            Row { query: query(), found: vec![found(Some(true)), found(Some(false)), found(None)] },
+            Row { query: query(), found: vec![found(None)] },
         ]
     }
 
@@ -186,7 +186,7 @@ mod tests {
             |row: u32, column: u32| *sheet.get_pixel(GAP + column * STEP + 1, GAP + row * (HEIGHT + GAP) + 1);
         assert_eq!([0, 1, 2, 3].map(|column| bar(0, column)), [DARK, GREEN, ORANGE, GREY]);
         assert_eq!([0, 1, 2, 3].map(|column| bar(1, column)), [DARK, GREY, WHITE, WHITE]);
-        let only = Search { query: shot(0.5, &[]), found: Vec::new() };
+        let only = Row { query: shot(0.5, &[]), found: Vec::new() };
         assert_eq!(ranked_sheet(&[only]).dimensions(), (STEP + GAP, 2 * GAP + HEIGHT - 40));
     }
 
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn long_captions_are_small() {
         let height =
-            |line: &str| ranked_sheet(&[Search { query: shot(0.5, &[line]), found: Vec::new() }]).height();
+            |line: &str| ranked_sheet(&[Row { query: shot(0.5, &[line]), found: Vec::new() }]).height();
         assert_eq!(height("fourteen lette"), height("fourteen letters are too many") + 10);
     }
 

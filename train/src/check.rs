@@ -5,7 +5,7 @@ use crate::detector::Detector;
 use crate::memory::peak_mb;
 use crate::reid::Embedder;
 use crate::reid::config::{ReidDataConfig, ReidRunConfig, ReidSource, VehiclesConfig};
-use crate::reid::embed::is_set;
+use crate::reid::features_file::is_set;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::Trainer;

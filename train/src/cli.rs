@@ -49,7 +49,7 @@ pub fn main() -> Result<()> {
             predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
         }
         Command::Embed { network, data, out } => {
-            let count = reid::embed::write_features(&embedder(&network)?, &data, &out)?;
+            let count = reid::features_file::write_features(&embedder(&network)?, &data, &out)?;
             println!("features of {count} pictures in {}", out.display());
             Ok(())
         }
@@ -176,7 +176,8 @@ fn embedder(args: &EmbedderArgs) -> Result<Embedder> {
 }
 
 fn find(args: &FindArgs) -> Result<()> {
-    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top)?;
+    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top, &args.out)?;
+    predict::create_folder_of(&args.out)?;
     write_ranked_sheet(&args.out, &finds.rows()?)?;
     print!("{}", finds.table()?);
     println!("sheet: {}", args.out.display());

@@ -9,6 +9,7 @@ use crate::reid::config::ReidRunConfig;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use sod::{Config, DataConfig, SourceConfig};
@@ -24,10 +25,23 @@ pub enum TaskName {
     Reid,
 }
 
+impl fmt::Display for TaskName {
+    /// As in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            TaskName::Sod => "sod",
+            TaskName::Reid => "reid",
+        })
+    }
+}
+
 /// Everything that decides a run of one task.
 pub trait RunConfig: Clone + Serialize + DeserializeOwned {
     /// Options of the task's loss.
     type Loss;
+
+    /// What its `task` has to say.
+    const TASK: TaskName;
 
     /// Decides initial weights, order and augmentation.
     fn seed(&self) -> u64;
@@ -64,7 +78,6 @@ pub trait RunConfig: Clone + Serialize + DeserializeOwned {
 }
 
 /// A configuration of either task.
-#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyConfig {
     /// Detection.
     Sod(Config),
@@ -81,8 +94,7 @@ impl AnyConfig {
     /// As [`AnyConfig::load`], from the text itself.
     pub fn parse(text: &str, changes: &[String]) -> Result<AnyConfig> {
         let table = to_table(text, changes)?;
-        let task = table.get("task").map_or(Ok(TaskName::default()), |task| task.clone().try_into());
-        Ok(match task.context("task: there are \"sod\" and \"reid\"")? {
+        Ok(match task_of(&table)? {
             TaskName::Sod => AnyConfig::Sod(from_table(table)?),
             TaskName::Reid => AnyConfig::Reid(from_table(table)?),
         })
@@ -114,7 +126,16 @@ fn to_table(text: &str, changes: &[String]) -> Result<toml::Table> {
     Ok(table)
 }
 
+/// What a configuration is about.
+fn task_of(table: &toml::Table) -> Result<TaskName> {
+    let Some(task) = table.get("task") else { return Ok(TaskName::default()) };
+    task.clone().try_into().map_err(|_| anyhow!("task = {task}: there are \"sod\" and \"reid\""))
+}
+
 fn from_table<C: RunConfig>(table: toml::Table) -> Result<C> {
+    // Before its sections are read, which are others: weights may be those of the other task.
+    let (found, needed) = (task_of(&table)?, C::TASK);
+    ensure!(found == needed, "its task is \"{found}\", but \"{needed}\" is needed here");
     // What is wrong and where come on two lines; one sentence reads better behind the file's name.
     let config: C = table
         .try_into()
@@ -140,7 +161,7 @@ pub struct TrainConfig<L> {
     /// Factor on the learning rate of the trunks, which start from published weights.
     #[serde(default = "as_others")]
     pub trunk_lr: f64,
-    /// Published weights of the trunk for both modalities, safetensors or PyTorch's; without, trunks start at random.
+    /// Published weights of the trunk for every stream, safetensors or PyTorch's; without, trunks start at random.
     pub trunk_weights: Option<PathBuf>,
     /// Patterns of parameters that keep their values; `*` stands for any run of characters.
     #[serde(default)]

@@ -41,7 +41,7 @@ pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
         let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         ensure!(extension.as_deref() == Some("png"), "--out {}: a map is a PNG, name it so", out.display());
         let job = Job { rgb: rgb.to_owned(), depth: depth.to_owned(), mask: None, out: out.to_owned() };
-        return Ok(vec![refuse_overwriting(job)?]);
+        return Ok(vec![not_overwriting(job)?]);
     }
     ensure!(
         rgb.is_dir() && depth.is_dir(),
@@ -76,14 +76,25 @@ pub fn data_jobs(root: &Path, out: &Path) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// A job whose map would take the place of one of its pictures is a mistake.
-fn refuse_overwriting(job: Job) -> Result<Job> {
-    let same = |path: &Path| {
-        path.canonicalize().is_ok_and(|path| job.out.canonicalize().is_ok_and(|out| out == path))
-    };
-    let own = [&job.rgb, &job.depth].into_iter().chain(&job.mask).any(|path| same(path));
-    ensure!(!own, "--out: {} is one of the pictures to predict from", job.out.display());
+/// The job, unless its map would take the place of one of its own pictures.
+fn not_overwriting(job: Job) -> Result<Job> {
+    let pictures = [&job.rgb, &job.depth].into_iter().chain(&job.mask).map(PathBuf::as_path);
+    refuse_overwriting(&job.out, pictures)?;
     Ok(job)
+}
+
+/// An error if what is written to `out` would take the place of one of `pictures`.
+pub(crate) fn refuse_overwriting<'a>(out: &Path, mut pictures: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let Ok(existing) = out.canonicalize() else { return Ok(()) };
+    let own = pictures.any(|path| path.canonicalize().is_ok_and(|path| path == existing));
+    ensure!(!own, "--out: {} is one of the pictures to predict from", out.display());
+    Ok(())
+}
+
+/// Makes the folder that `file` is to be written into.
+pub(crate) fn create_folder_of(file: &Path) -> Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 /// One job for every picture of the folder `rgb` that has a depth, with its truth where there is one.
@@ -102,7 +113,7 @@ fn folder_jobs(
             Some(depth) => {
                 let (depth, mask, out) =
                     (depth.clone(), masks.get(&stem).cloned(), out.join(format!("{stem}.png")));
-                jobs.push(refuse_overwriting(Job { rgb, depth, mask, out })?);
+                jobs.push(not_overwriting(Job { rgb, depth, mask, out })?);
             }
             None => problems.push(format!("{stem}: no depth for {} in {}", rgb.display(), depth.display())),
         }
@@ -151,8 +162,7 @@ fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
 /// Predicts one picture and writes its map.
 fn write(detector: &Detector, sample: Sample, out: &Path) -> Result<()> {
     let maps = detector.predict(&[sample])?;
-    let folder = out.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    create_folder_of(out)?;
     write_grey(out, maps[0].mapv(quantise).view())?;
     Ok(())
 }

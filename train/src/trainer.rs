@@ -72,7 +72,14 @@ impl<T: Task> Trainer<T> {
     fn prepare(task: T, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer<T>> {
         let data = T::open(task.config())?;
         let config = task.config().train();
-        let batches = (0..config.epochs as u64).map(|epoch| task.batches_in(&data, epoch)).collect();
+        let batches: Vec<usize> =
+            (0..config.epochs as u64).map(|epoch| task.batches_in(&data, epoch)).collect();
+        let most = batches.iter().copied().max().unwrap_or(0);
+        ensure!(
+            most >= config.accumulate,
+            "train.accumulate = {}: an update takes so many batches, and no epoch holds more than {most}",
+            config.accumulate
+        );
         let ema = (config.ema > 0.0).then(|| Ema::new(task.params(), config.ema));
         let optimizer = optimizer(config, task.params());
         let frozen = frozen(config, task.params())?;

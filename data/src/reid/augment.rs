@@ -47,7 +47,7 @@ pub enum EraseFill {
 
 /// Share of the picture that a rectangle covers.
 const ERASED_AREA: [f32; 2] = [0.02, 0.4];
-/// Its height in units of its width, before the picture's borders limit it.
+/// Its height in units of its width; one that does not fit in the picture is drawn again.
 const ERASED_ASPECT: [f32; 2] = [0.3, 1.0 / 0.3];
 /// How often a rectangle is drawn until one fits in the picture.
 const ERASE_TRIES: usize = 100;

@@ -42,7 +42,7 @@ impl Part {
     }
 
     /// Its folder in a set: in `dir/rgbir` if that exists, else in `dir`.
-    fn find(self, dir: &Path) -> PathBuf {
+    pub fn find(self, dir: &Path) -> PathBuf {
         let inner = dir.join("rgbir");
         let root = if inner.is_dir() { inner } else { dir.to_owned() };
         root.join(self.folder())

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 ///
 /// The pictures of every identity are shuffled and cut into chunks of k; a last chunk that is not full is left out. An
 /// identity with fewer than k pictures gets one chunk, drawn with replacement. Then p different identities that still
-/// have chunks are drawn, and give one each, until fewer than p identities are left. So no two epochs visit the same
-/// pictures, and the rest of an epoch's chunks are not visited at all.
+/// have chunks are drawn, and give one each, until fewer than p identities are left. What is left over is not
+/// visited in that epoch.
 ///
 /// The same `key` gives the same batches; its step should be 0. There are none if there are fewer than p identities.
 ///

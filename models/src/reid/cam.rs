@@ -29,7 +29,7 @@ pub struct CamFusion<T: Real = f32> {
 ///
 /// Where the largest s_m is attained by two streams, the released code counts 0 in place of the maximum (it adds
 /// s_1·\[s_1 > s_2\] and s_2·\[s_2 > s_1\]), and so does this. Streams that agree everywhere therefore have G = 0 and no
-/// weights: NaN.
+/// weights: NaN. Equal maps do, and in `f32` so do sigmoids that have all been rounded to 1, of activations above 17.
 #[track_caller]
 pub fn cam_fusion<T: Real>(activations: &[Var<T>]) -> CamFusion<T> {
     let s = stacked(activations).sigmoid(); // [M, B, K, h, w]

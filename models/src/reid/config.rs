@@ -44,6 +44,15 @@ pub enum Spectrum {
 }
 
 impl Spectrum {
+    /// Its place among a picture's spectra, as files hold them from left to right.
+    pub fn place(self) -> usize {
+        match self {
+            Spectrum::Rgb => 0,
+            Spectrum::Nir => 1,
+            Spectrum::Tir => 2,
+        }
+    }
+
     /// `rgb`, `nir` or `tir`: the stream's name among the parameters.
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +67,7 @@ impl Spectrum {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReidFusion {
-    /// Features are added, then normalised and classified: the baseline of baselines.
+    /// The maps' means are added, then normalised and classified: the baseline of baselines.
     Sum,
     /// HAMNet's, by class activation maps; see [`super::cam`].
     Cam,
@@ -94,8 +103,8 @@ impl ReidFusion {
 pub enum ReidFeature {
     /// The fused feature v_f alone.
     Fused,
-    /// The streams' features and the fused one side by side, [v_rgb; v_nir; v_f]. All of them come out of a batch norm, so
-    /// their channels weigh about the same.
+    /// The streams' features and the fused one side by side, \[v_1; …; v_M; v_f\]. All of them come out of a batch norm, so
+    /// their channels weigh about the same, and each part by their number: v_f is 768 of 4864 with ResNet-50.
     #[default]
     Concat,
 }
@@ -113,20 +122,20 @@ pub struct ReidConfig {
     pub fusion: ReidFusion,
     /// The diffusion's options.
     pub cda: CdaConfig,
-    /// Channels of MutualFormer's tokens. 768 and 12 heads are those of ViT-B, whose weights the released block looks
-    /// for (and does not find); a reconstruction.
+    /// Channels of MutualFormer's tokens; a reconstruction. 768 and 12 heads are ViT-B's: the released block comes with a
+    /// loader for ViT-B's weights, though none of its names match them.
     pub dim: usize,
     /// Attention heads; they divide `dim`.
     pub num_heads: usize,
     /// MutualFormer blocks for each pair of streams, one after the other; a reconstruction.
     pub blocks: usize,
-    /// One LayerNorm over both modalities (released) or one each (figure).
+    /// One LayerNorm over both streams' channels (released code) or one each (the paper's figure).
     pub joint_norm: bool,
-    /// The released third branch.
+    /// Self-attention over x_rd, in the released code, absent from the paper's figure.
     pub third_branch: bool,
-    /// Dropout on the cross-affinities.
+    /// Dropout on the cross-affinities and on the third branch's map.
     pub attn_drop: f64,
-    /// With N×N matrices or without; dropout on them needs them.
+    /// Attention over N tokens with N×N matrices or without; dropout on them needs them.
     pub path: Path,
     /// K, the number of identities trained on. 0 is for "the data will tell"; a network needs the number.
     pub classes: usize,
@@ -139,7 +148,7 @@ pub struct ReidConfig {
     pub frozen_norms: bool,
     /// Share of a new batch in the running statistics of the trunks' batch norms; ordinary is 0.1. HAMNet's code runs each
     /// trunk twice on the same pictures (for the activation maps, and for the feature), with equal values and gradients,
-    /// and each run moves the statistics: 1 − (1 − 0.1)² = 0.19 is what ships, and the default.
+    /// and each run moves the statistics: that is 1 − (1 − 0.1)² = 0.19.
     pub norm_momentum: f64,
     /// What is compared when searching; a reconstruction.
     pub feature: ReidFeature,
@@ -163,7 +172,7 @@ impl Default for ReidConfig {
             last_stride: 1,
             stem_relu: false,
             frozen_norms: false,
-            norm_momentum: 0.19,
+            norm_momentum: 0.1,
             feature: ReidFeature::Concat,
         }
     }
@@ -181,6 +190,12 @@ pub enum ReidConfigError {
     /// Statistics that never move, or that overshoot.
     #[error("norm_momentum = {0} must lie above 0 and not above 1")]
     Momentum(f64),
+    /// Not a probability, or 1, which leaves nothing.
+    #[error("attn_drop = {0} must lie in [0, 1)")]
+    Dropout(f64),
+    /// MutualFormer without a channel.
+    #[error("dim = 0: MutualFormer's tokens need channels")]
+    NoChannels,
     /// MutualFormer without a block.
     #[error("blocks = 0: MutualFormer needs at least one block for each pair of streams")]
     NoBlocks,
@@ -206,6 +221,12 @@ impl ReidConfig {
             return Err(ReidConfigError::Momentum(self.norm_momentum));
         }
         let Some(BlockConfig { dim, num_heads, fusion, .. }) = self.block() else { return Ok(()) };
+        if !(0.0..1.0).contains(&self.attn_drop) {
+            return Err(ReidConfigError::Dropout(self.attn_drop));
+        }
+        if dim == 0 {
+            return Err(ReidConfigError::NoChannels);
+        }
         if self.blocks == 0 {
             return Err(ReidConfigError::NoBlocks);
         }

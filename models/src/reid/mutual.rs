@@ -8,6 +8,9 @@
 //! mean over the tokens -> [D]
 //! ```
 //!
+//! x_r, x_d and x_rd are the pixels of e_r, e_d and e_rd as tokens, row by row; nothing tells a token where it is. r and d, RGB
+//! and depth in the paper, stand for the first and the second stream of a pair.
+//!
 //! Three streams make three pairs. Each pair has projections and blocks of its own: which of them could be shared is not
 //! known, and with two streams there is nothing to share.
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! picture m [3, H, W] -> trunk -> map [C, H/16, W/16] -> mean over the pixels -> batch norm, bias 0 -> v_m [C]
+//!                                 (/32 with last_stride = 2)
 //! z_m = classifier(v_m) [K], one classifier for all streams
 //!
 //! sum:          batch norm of Σ of the means        -> v_f,   logits = another classifier(v_f)
@@ -9,8 +10,17 @@
 //! MutualFormer: batch norm of the pairs' means      -> v_f,   logits = another classifier(v_f)  (see `mutual`)
 //! ```
 //!
-//! Batch norms between feature and classifier are the "necks" of Luo et al. 2019: the classifier wants features that a
-//! hyperplane separates, and a bias of 0 keeps it symmetric about the origin.
+//! The batch norms between means and classifiers are the "necks" of Luo et al. 2019 (Bag of Tricks), used as HAMNet uses
+//! them: there the triplet loss sees the feature before its batch norm and classifiers have no bias; here all losses and the
+//! search see it behind, and classifiers have one.
+//!
+//! With ResNet-50, 32 pictures of 128 × 256 in two spectra and 768 channels the shapes are:
+//!
+//! ```text
+//! [32, 3, 128, 256] -> trunk [32, 2048, 8, 16] -> mean, neck v_m [32, 2048] -> z_m [32, K]
+//!                                    both -> tokens [32, 128, 2·768] -> blocks [32, 128, 768] -> mean, neck v_f [32, 768]
+//! search: [v_rgb; v_nir; v_f] [32, 4864]
+//! ```
 
 use super::cam::cam_fusion;
 use super::mutual::Pair;
@@ -134,8 +144,8 @@ impl ReidNetwork {
         (feature, Some(fused))
     }
 
-    /// What the blocks of every pair get to see of these pictures, to look at it: rgb with nir, rgb with tir, nir with tir,
-    /// or those of them that there are. Without MutualFormer there are none.
+    /// What the blocks of every pair get to see of these pictures, to look at it: of streams 0, 1 and 2 the pairs (0, 1),
+    /// (0, 2), (1, 2), or those of them that there are. Without MutualFormer there are none.
     #[track_caller]
     pub fn tokens<T: Real>(&self, ctx: &Ctx<T>, pictures: &[Var<T>]) -> Vec<TokenLevel<T>> {
         let Fusion::Mutual(pairs, _) = &self.fusion else { return Vec::new() };

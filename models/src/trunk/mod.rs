@@ -13,7 +13,7 @@ pub use mobilenet_v2::MobileNetV2;
 pub use resnet50::ResNet50;
 pub use tiny::TinyTrunk;
 
-/// The trunks a detector can stand on.
+/// The trunks for which there are published weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrunkKind {
     /// [`ResNet50`], 23.5 million parameters.

@@ -78,7 +78,7 @@ fn parity(config: &ReidConfig, name: &str) {
 #[test]
 fn hamnet_is_the_one_in_pytorch_which_runs_its_trunks_twice() {
     parity(
-        &ReidConfig { fusion: ReidFusion::Cam, classes: 5, ..ReidConfig::default() },
+        &ReidConfig { fusion: ReidFusion::Cam, classes: 5, norm_momentum: 0.19, ..ReidConfig::default() },
         "reid-hamnet-resnet50",
     );
 }
@@ -91,7 +91,6 @@ fn mutualformer_between_three_streams_is_the_one_in_pytorch() {
         dim: 24,
         num_heads: 3,
         classes: 5,
-        norm_momentum: 0.1,
         ..ReidConfig::default()
     };
     parity(&config, "reid-cda-mobilenetv2");

@@ -92,6 +92,7 @@ fn tiny(fusion: ReidFusion, streams: usize) -> ReidConfig {
         dim: 32,
         num_heads: 4,
         classes: 2,
+        norm_momentum: 0.19, // HAMNet's
         ..ReidConfig::default()
     }
 }

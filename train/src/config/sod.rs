@@ -91,6 +91,8 @@ impl SourceConfig {
 impl RunConfig for Config {
     type Loss = LossConfig;
 
+    const TASK: TaskName = TaskName::Sod;
+
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -104,7 +106,6 @@ impl RunConfig for Config {
     }
 
     fn validate(&self) -> Result<()> {
-        ensure!(self.task == TaskName::Sod, "task: these are the sections of \"sod\"");
         self.model.fusion().validate()?;
         let drop = self.model.attn_drop();
         ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");

@@ -36,6 +36,7 @@ pub use relation::UNKNOWN_ID;
 use rerank::Reranking;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::fmt;
 
 /// What a search scores, as fractions of 1; serialised under the usual names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,8 +55,19 @@ pub struct ReidScores {
     pub mean_inp: f64,
     /// Queries that were averaged.
     pub queries: usize,
-    /// Queries left out, because no other camera saw their object.
+    /// Queries left out, because no other camera saw their object, or because it is not known.
     pub skipped: usize,
+}
+
+impl fmt::Display for ReidScores {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ReidScores { mean_ap, rank1, rank5, rank10, mean_inp, skipped, .. } = self;
+        write!(
+            f,
+            "mAP {mean_ap:.3}, rank-1 {rank1:.3}, rank-5 {rank5:.3}, rank-10 {rank10:.3}, mINP {mean_inp:.3}"
+        )?;
+        if *skipped > 0 { write!(f, " ({skipped} queries skipped)") } else { Ok(()) }
+    }
 }
 
 /// A picture of the gallery that a search found.

@@ -22,7 +22,7 @@ pub struct ReidRunConfig {
     pub model: ReidConfig,
     /// The pictures.
     pub data: ReidDataConfig,
-    /// The optimisation; `batch` is P·K pictures, K of each of P identities.
+    /// The optimisation; a `batch` holds [`ReidDataConfig::instances`] pictures of each of its identities.
     pub train: TrainConfig<ReidLossConfig>,
 }
 
@@ -34,11 +34,11 @@ pub struct ReidDataConfig {
     pub size: [usize; 2],
     /// Loading threads.
     pub workers: usize,
-    /// K, the pictures of one identity in a batch.
+    /// Pictures of one identity in a batch.
     pub instances: usize,
     /// To train on.
     pub train: ReidSource,
-    /// To choose the best weights by; without, the last weights are the result, as in HAMNet.
+    /// To choose the best weights by, those of the highest mAP; without, the last weights are the result, as in HAMNet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<ReidSource>,
     /// Of the final numbers; its identities are others than those trained on.
@@ -59,6 +59,17 @@ pub enum ReidSource {
         /// Holds the three, or a folder `rgbir` that does.
         path: PathBuf,
     },
+}
+
+impl ReidSource {
+    /// Whether equal numbers in both mean the same object.
+    pub fn shares_numbers_with(&self, other: &ReidSource) -> bool {
+        match (self, other) {
+            (ReidSource::Vehicles(one), ReidSource::Vehicles(other)) => one.seed == other.seed,
+            (ReidSource::Folder { path: one }, ReidSource::Folder { path: other }) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// Vehicles `first .. first + ids` of the series `seed`, drawn at the network's size.
@@ -92,21 +103,20 @@ impl VehiclesConfig {
 impl ReidDataConfig {
     /// Spectra that a file must hold for these streams.
     pub fn spectra(streams: &[Spectrum]) -> usize {
-        streams.iter().map(|&stream| place(stream) + 1).max().unwrap_or(0)
+        streams.iter().map(|stream| stream.place() + 1).max().unwrap_or(0)
     }
-}
 
-/// Where in a file a spectrum is.
-pub(super) fn place(spectrum: Spectrum) -> usize {
-    match spectrum {
-        Spectrum::Rgb => 0,
-        Spectrum::Nir => 1,
-        Spectrum::Tir => 2,
+    /// All sources there are, by their names.
+    pub fn sources(&self) -> impl Iterator<Item = (&'static str, &ReidSource)> {
+        let validation = self.validation.iter().map(|source| ("validation", source));
+        [("train", &self.train)].into_iter().chain(validation).chain([("test", &self.test)])
     }
 }
 
 impl RunConfig for ReidRunConfig {
     type Loss = ReidLossConfig;
+
+    const TASK: TaskName = TaskName::Reid;
 
     fn seed(&self) -> u64 {
         self.seed
@@ -121,16 +131,23 @@ impl RunConfig for ReidRunConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        ensure!(self.task == TaskName::Reid, "task: these are the sections of \"reid\"");
         self.model.validate().context("model")?;
-        let drop = self.model.attn_drop;
-        ensure!((0.0..1.0).contains(&drop), "model.attn_drop = {drop} must lie in [0, 1)");
+        // Not for the trunks' sake, which round up: pixels would move against each other where they do.
         let [height, width] = self.data.size;
         let stride = 16 * self.model.last_stride;
         ensure!(
             [height, width].iter().all(|&side| side > 0 && side.is_multiple_of(stride)),
             "data.size = [{height}, {width}] must be divisible by {stride}"
         );
+        for (name, source) in self.data.sources() {
+            let ReidSource::Vehicles(vehicles) = source else { continue };
+            ensure!(
+                !self.model.streams.contains(&Spectrum::Tir),
+                "data.{name}: vehicles are drawn in rgb and nir; tir needs a folder that holds it"
+            );
+            let series = vehicles.series(self.data.size).with_context(|| format!("data.{name}"))?;
+            series.check().with_context(|| format!("data.{name}"))?;
+        }
         self.data.augment.check().context("data.augment")?;
         self.train.validate()?;
         let (batch, instances) = (self.train.batch, self.data.instances);

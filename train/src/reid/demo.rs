@@ -3,7 +3,7 @@
 use super::config::ReidRunConfig;
 use super::find::Finds;
 use super::sheet::write_ranked_sheet;
-use super::source::{Pictures, Search};
+use super::source::{Pictures, SearchSet};
 use super::{Embedder, ReidSummary};
 use crate::config::{RunConfig, built_in};
 use crate::run_folder::RunFolder;
@@ -24,27 +24,10 @@ const RUNS: [(&str, &str, &str); 3] = [
 /// Searches on the sheet, and pictures found for each.
 const SHEET: (usize, usize) = (6, 8);
 
-/// Trains three networks into `out` and leaves a ranked sheet there; `steps` limits the updates of each.
+/// Trains three networks into `out`, leaves a ranked sheet there and prints what they score; `steps` limits the updates
+/// of each.
 pub fn demo(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
-    let mut table = String::new();
-    for (folder, name, streams) in RUNS {
-        let out = out.join(folder);
-        let config = ReidRunConfig::parse(built_in("demo-reid")?, &[streams.to_owned()])?;
-        let trainer = Trainer::<Embedder>::new(&config, RunFolder::create(&out)?, steps)?;
-        eprintln!("{name}: training {} parameters from nothing", trainer.task().params().num_learned());
-        match trainer.train(stop)? {
-            Outcome::Interrupted => {
-                println!("interrupted; go on with: mutualformer train --resume --out {}", out.display());
-                return Ok(());
-            }
-            Outcome::Finished(embedder, summary) => {
-                table += &row(name, &summary);
-                if config.model.streams.len() > 1 {
-                    write_ranked_sheet(&out.join("samples/found.png"), &some_finds(&embedder)?.rows()?)?;
-                }
-            }
-        }
-    }
+    let Some(table) = train_all(out, &[], steps, stop)? else { return Ok(()) };
     let at = out.display();
     println!("vehicles that no network was trained on:\n{table}");
     println!("pictures:  {at}/mutualformer/samples/found.png  searches, right and wrong framed");
@@ -58,6 +41,41 @@ pub fn demo(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
+/// The runs of the demo, its configuration changed by `changes`; a table of what they score, a line each. `None` if
+/// `stop` was set.
+pub fn train_all(
+    out: &Path,
+    changes: &[String],
+    steps: Option<u64>,
+    stop: &AtomicBool,
+) -> Result<Option<String>> {
+    let mut table = String::new();
+    for (folder, name, streams) in RUNS {
+        let out = out.join(folder);
+        let changes = [changes, &[streams.to_owned()]].concat();
+        let config = ReidRunConfig::parse(built_in("demo-reid")?, &changes)?;
+        let trainer = Trainer::<Embedder>::new(&config, RunFolder::create(&out)?, steps)?;
+        eprintln!("{name}: training {} parameters from nothing", trainer.task().params().num_learned());
+        match trainer.train(stop)? {
+            Outcome::Interrupted => {
+                println!(
+                    "interrupted; this network goes on with: mutualformer train --resume --out {}\nthe table needs all \
+                     three: start the demo again",
+                    out.display()
+                );
+                return Ok(None);
+            }
+            Outcome::Finished(embedder, summary) => {
+                table += &row(name, &summary);
+                if config.model.streams.len() > 1 {
+                    write_ranked_sheet(&out.join("samples/found.png"), &some_finds(&embedder)?.rows()?)?;
+                }
+            }
+        }
+    }
+    Ok(Some(table))
+}
+
 fn row(name: &str, summary: &ReidSummary) -> String {
     let (map, rank1) = (summary.scores.mean_ap, summary.scores.rank1);
     format!("{name:<20} mAP {map:.3}  rank-1 {rank1:.3}\n")
@@ -65,7 +83,7 @@ fn row(name: &str, summary: &ReidSummary) -> String {
 
 /// The searches for some of the test set's vehicles.
 fn some_finds(embedder: &Embedder) -> Result<Finds> {
-    let Search { query, gallery } = Search::open(&embedder.config.data.test, &embedder.config)?;
+    let SearchSet { query, gallery } = SearchSet::open(&embedder.config.data.test, &embedder.config)?;
     // One more than fits evenly, so that the cameras take turns.
     let step = query.len() / SHEET.0 + 1;
     let some = (0..query.len()).step_by(step).take(SHEET.0).map(|index| query.load(index));

@@ -1,15 +1,15 @@
 //! A re-identification network with its weights: what training produces and searches use.
 
-use super::config::{ReidRunConfig, place};
+use super::config::ReidRunConfig;
 use super::losses::Centres;
-use super::source::{Pictures, Search};
+use super::source::{NO_MATCH, Pictures, SearchSet};
 use crate::config::RunConfig;
 use crate::metrics::reid::{Features, ReidScores, score};
 use anyhow::{Context, Result};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::{Ctx, Params, Tensor, Var};
 use data::reid::{Normalised, ReidBatch, ReidSample, unchanged};
-use models::reid::{ReidNetwork, ReidOutput};
+use models::reid::{ReidNetwork, ReidOutput, Spectrum};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
@@ -61,8 +61,8 @@ impl Embedder {
 
     /// One forward pass.
     pub fn forward(&self, ctx: &Ctx, batch: &ReidBatch) -> ReidOutput {
-        let picture = |&stream| {
-            let pictures: &ndarray::Array4<f32> = &batch.pictures[place(stream)];
+        let picture = |stream: &Spectrum| {
+            let pictures: &ndarray::Array4<f32> = &batch.pictures[stream.place()];
             Var::constant(Tensor::from_array(pictures.clone().into_dyn()))
         };
         let pictures: Vec<Var> = self.config.model.streams.iter().map(picture).collect();
@@ -94,15 +94,17 @@ impl Embedder {
     }
 
     /// As [`Embedder::embed`], with the pictures' identities and cameras.
-    fn labelled(&self, pictures: &Pictures) -> Result<Features> {
-        let feat = Tensor::from_array(self.embed(pictures, &|_| ())?.into_dyn());
-        let widen = |labels: Vec<u32>| labels.into_iter().map(i64::from).collect::<Vec<_>>();
-        Features::new(&feat, &widen(pictures.ids()), &widen(pictures.cams()))
+    pub(super) fn labelled(&self, pictures: &Pictures, progress: &dyn Fn(usize)) -> Result<Features> {
+        let feat = Tensor::from_array(self.embed(pictures, progress)?.into_dyn());
+        let (ids, cams) = pictures.labels();
+        Features::new(&feat, &ids, &cams).context(
+            "the network has diverged, its features cannot be compared; train again, into another --out, with a lower \
+             train.lr",
+        )
     }
 
     /// Searches for every query and measures what is found.
-    pub fn search(&self, search: &Search) -> Result<ReidScores> {
-        score(&self.labelled(&search.query)?, &self.labelled(&search.gallery)?)
-            .context("no query has a picture of the same identity from another camera in the gallery")
+    pub fn search(&self, set: &SearchSet) -> Result<ReidScores> {
+        score(&self.labelled(&set.query, &|_| ())?, &self.labelled(&set.gallery, &|_| ())?).context(NO_MATCH)
     }
 }

@@ -1,9 +1,9 @@
 //! What a re-identification network is trained to make small.
 //!
 //! ```text
-//! cross-entropy   which of the K training identities is it?           teaches the classifier
+//! cross-entropy   which of the K training identities is it?           makes features tell them apart
 //! triplet         mean of max(0, d_ap − d_an + m), batch-hard         pulls an identity together, pushes others away
-//! consistency     w·(B − Σ_b cos(z₁[b], z₂[b]))                       streams score the identities alike
+//! consistency     w·(B − Σ_b cos(z₁[b], z₂[b])), a sum over the batch  streams score the identities alike
 //! centre          w·mean |x − c_y|²                                   features stay near their identity's centre
 //! ```
 //!
@@ -81,7 +81,7 @@ impl ReidLossConfig {
 /// of the pictures. In training the centres move; see [`Centres`].
 ///
 /// # Panics
-/// If shapes or labels do not fit; if all pictures of the batch show one identity, or only one picture is left; if the
+/// If shapes or labels do not fit; if all pictures of the batch show one identity; if the
 /// centre loss has a weight but no centres, or several streams and no fused head.
 #[track_caller]
 pub fn reid_loss<T: Real>(

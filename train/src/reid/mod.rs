@@ -2,8 +2,8 @@
 
 pub mod config;
 pub mod demo;
-pub mod embed;
 mod embedder;
+pub mod features_file;
 pub mod find;
 pub mod losses;
 pub mod sheet;

@@ -56,7 +56,7 @@ pub struct Found {
 
 /// A row of the sheet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Search {
+pub struct Row {
     /// What was looked for.
     pub query: Shot,
     /// What was found, from rank 1 on. Rows may differ in length.
@@ -67,13 +67,13 @@ pub struct Search {
 ///
 /// # Panics
 /// If there is no search, or a picture does not have one or three channels.
-pub fn ranked_sheet(searches: &[Search]) -> RgbImage {
+pub fn ranked_sheet(searches: &[Row]) -> RgbImage {
     let shots = searches.iter().flat_map(|search| {
         std::iter::once(&search.query).chain(search.found.iter().map(|found| &found.shot))
     });
     let fits = |line: &String| font::text_width(line, 2) <= WIDTH + 2 * FRAME;
     let scale = if shots.flat_map(|shot| &shot.caption).all(fits) { 2 } else { 1 };
-    let row = |search: &Search| {
+    let row = |search: &Row| {
         let query =
             cell(&search.query, &Look { colour: DARK, hatched: false, bar: "query".to_owned() }, scale);
         let found = search
@@ -90,7 +90,7 @@ pub fn ranked_sheet(searches: &[Search]) -> RgbImage {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_ranked_sheet(path: &Path, searches: &[Search]) -> Result<()> {
+pub fn write_ranked_sheet(path: &Path, searches: &[Row]) -> Result<()> {
     ranked_sheet(searches).save(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -170,11 +170,11 @@ mod tests {
     const STEP: u32 = WIDTH + 2 * FRAME + GAP;
     const HEIGHT: u32 = BAR + 160 + FRAME + 3 + 2 * 20;
 
-    fn two_searches() -> Vec<Search> {
+    fn two_searches() -> Vec<Row> {
         let query = || shot(1.0, &["id 4 cam 1"]);
         vec![
-            Search { query: query(), found: vec![found(Some(true)), found(Some(false)), found(None)] },
-            Search { query: query(), found: vec![found(None)] },
+            Row { query: query(), found: vec![found(Some(true)), found(Some(false)), found(None)] },
+            Row { query: query(), found: vec![found(None)] },
         ]
     }
 
@@ -186,7 +186,7 @@ mod tests {
             |row: u32, column: u32| *sheet.get_pixel(GAP + column * STEP + 1, GAP + row * (HEIGHT + GAP) + 1);
         assert_eq!([0, 1, 2, 3].map(|column| bar(0, column)), [DARK, GREEN, ORANGE, GREY]);
         assert_eq!([0, 1, 2, 3].map(|column| bar(1, column)), [DARK, GREY, WHITE, WHITE]);
-        let only = Search { query: shot(0.5, &[]), found: Vec::new() };
+        let only = Row { query: shot(0.5, &[]), found: Vec::new() };
         assert_eq!(ranked_sheet(&[only]).dimensions(), (STEP + GAP, 2 * GAP + HEIGHT - 40));
     }
 
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn long_captions_are_small() {
         let height =
-            |line: &str| ranked_sheet(&[Search { query: shot(0.5, &[line]), found: Vec::new() }]).height();
+            |line: &str| ranked_sheet(&[Row { query: shot(0.5, &[line]), found: Vec::new() }]).height();
         assert_eq!(height("fourteen lette"), height("fourteen letters are too many") + 10);
     }
 

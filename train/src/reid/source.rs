@@ -1,11 +1,12 @@
 //! The pictures of a re-identification run, opened.
 
 use super::config::{ReidDataConfig, ReidRunConfig, ReidSource};
-use anyhow::Result;
+use crate::metrics::reid::UNKNOWN_ID;
+use anyhow::{Result, ensure};
 use autograd::random::site;
 use data::DataError;
-use data::reid::{Part, ReidFolder, ReidSample};
-use std::collections::BTreeMap;
+use data::reid::{Part, ReidFolder, ReidSample, UNKNOWN};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +19,13 @@ pub enum Pictures {
     Folder(Arc<ReidFolder>),
 }
 
+/// What is wrong with a set in which nothing can be found.
+pub(super) const NO_MATCH: &str =
+    "no query has a picture of the same identity from another camera in the gallery";
+
 /// Queries and the gallery they are searched in.
 #[derive(Clone)]
-pub struct Search {
+pub struct SearchSet {
     /// What is searched for.
     pub query: Pictures,
     /// Where.
@@ -74,6 +79,13 @@ impl Pictures {
         }
     }
 
+    /// Identities and cameras as [`Features`](crate::metrics::reid::Features) take them, unknown ones as such.
+    pub fn labels(&self) -> (Vec<i64>, Vec<i64>) {
+        let id = |id: u32| if id == UNKNOWN { UNKNOWN_ID } else { i64::from(id) };
+        let cams = self.cams().into_iter().map(i64::from);
+        (self.ids().into_iter().map(id).collect(), cams.collect())
+    }
+
     /// The label of every identity: 0, 1, … in the order of their numbers.
     pub fn identities(&self) -> BTreeMap<u32, usize> {
         let mut ids = self.ids();
@@ -116,18 +128,39 @@ impl From<ReidFolder> for Pictures {
     }
 }
 
-impl Search {
+impl SearchSet {
     /// Draws or lists queries and gallery.
-    pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<Search> {
-        Ok(match source {
+    ///
+    /// # Errors
+    /// If a picture is not what it should be, or no query can find anything.
+    pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<SearchSet> {
+        let set = match source {
             ReidSource::Vehicles(vehicles) => {
                 let (query, gallery) = vehicles.series(config.data.size)?.draw_split()?;
-                Search { query: Pictures::drawn(query), gallery: Pictures::drawn(gallery) }
+                SearchSet { query: Pictures::drawn(query), gallery: Pictures::drawn(gallery) }
             }
-            ReidSource::Folder { path } => Search {
+            ReidSource::Folder { path } => SearchSet {
                 query: Pictures::listed(path, Part::Query, config)?,
                 gallery: Pictures::listed(path, Part::Gallery, config)?,
             },
-        })
+        };
+        ensure!(set.has_match(), NO_MATCH);
+        Ok(set)
+    }
+
+    /// Whether one query at least has a picture of its identity by another camera.
+    fn has_match(&self) -> bool {
+        let labels = |pictures: &Pictures| -> BTreeSet<(u32, u32)> {
+            pictures.ids().into_iter().zip(pictures.cams()).collect()
+        };
+        let gallery = labels(&self.gallery);
+        labels(&self.query)
+            .iter()
+            .any(|&(id, cam)| gallery.range((id, 0)..=(id, u32::MAX)).any(|&(_, other)| other != cam))
+    }
+
+    /// Every identity in it.
+    pub fn identities(&self) -> BTreeSet<u32> {
+        self.query.ids().into_iter().chain(self.gallery.ids()).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! Re-identification as a [`Task`]: what the training loop asks of an [`Embedder`].
 
-use super::config::ReidRunConfig;
+use super::config::{ReidRunConfig, ReidSource};
 use super::losses::reid_loss;
-use super::source::{Pictures, Search};
+use super::source::{Pictures, SearchSet};
 use super::{Embedder, ReidSummary};
 use crate::memory::peak_mb;
 use crate::run_folder::Record;
@@ -23,14 +23,14 @@ pub struct ReidData {
     train: Pictures,
     /// The identity of every picture of `train`.
     ids: Vec<u32>,
-    validation: Option<Search>,
-    test: Search,
+    validation: Option<SearchSet>,
+    test: SearchSet,
 }
 
 /// A batch with the labels of its identities.
 pub struct LabelledBatch {
     batch: ReidBatch,
-    /// 0 to K − 1.
+    /// Of the identities trained on, from 0.
     labels: Vec<usize>,
 }
 
@@ -72,8 +72,8 @@ impl Task for Embedder {
     fn open(config: &ReidRunConfig) -> Result<ReidData> {
         let train = Pictures::open(&config.data.train, config).context("data.train")?;
         let validation = config.data.validation.as_ref();
-        let validation = validation.map(|source| Search::open(source, config).context("data.validation"));
-        let test = Search::open(&config.data.test, config).context("data.test")?;
+        let validation = validation.map(|source| SearchSet::open(source, config).context("data.validation"));
+        let test = SearchSet::open(&config.data.test, config).context("data.test")?;
         let ids = train.ids();
         let (identities, classes) = (train.identities().len(), config.model.classes);
         ensure!(
@@ -82,11 +82,15 @@ impl Task for Embedder {
         );
         let each = config.train.batch / config.data.instances;
         ensure!(
-            identities >= each * config.train.accumulate,
-            "data.train: {identities} identities do not fill one update of {} x {each}",
-            config.train.accumulate
+            identities >= each,
+            "data.train: a batch takes {each} identities (train.batch / data.instances), and there are {identities}"
         );
-        Ok(ReidData { train, ids, validation: validation.transpose()?, test })
+        let validation = validation.transpose()?;
+        if let (Some(set), Some(source)) = (&validation, &config.data.validation) {
+            refuse_known(&train, &config.data.train, set, source).context("data.validation")?;
+        }
+        refuse_known(&train, &config.data.train, &test, &config.data.test).context("data.test")?;
+        Ok(ReidData { train, ids, validation, test })
     }
 
     fn fingerprint(data: &ReidData) -> String {
@@ -134,7 +138,7 @@ impl Task for Embedder {
     }
 
     fn validate(&self, data: &ReidData, epoch: u64, step: u64) -> Result<Option<Record>> {
-        let scores = data.validation.as_ref().map(|search| self.search(search)).transpose()?;
+        let scores = data.validation.as_ref().map(|set| self.search(set)).transpose()?;
         Ok(scores.map(|scores| Record::Search { step, epoch, scores }))
     }
 
@@ -153,12 +157,25 @@ impl Task for Embedder {
 }
 
 impl Embedder {
-    /// P·K indices for every batch of an epoch.
+    /// The pictures of every batch of an epoch.
     fn plan(&self, data: &ReidData, epoch: u64) -> Vec<Vec<usize>> {
         let (instances, batch) = (self.config.data.instances, self.config.train.batch);
         let key = Key { seed: self.config.seed, epoch, step: 0 };
         identity_batches(&data.ids, batch / instances, instances, key)
     }
+}
+
+/// Refuses to measure on identities that are trained on.
+fn refuse_known(train: &Pictures, from: &ReidSource, set: &SearchSet, source: &ReidSource) -> Result<()> {
+    let unseen = set.identities();
+    let known: Vec<u32> = train.identities().into_keys().filter(|id| unseen.contains(id)).collect();
+    ensure!(
+        known.is_empty() || !from.shares_numbers_with(source),
+        "{} of its identities are trained on, such as {}: that would measure memory, not recognition",
+        known.len(),
+        known[0]
+    );
+    Ok(())
 }
 
 fn labels_of(batch: &ReidBatch, labels: &BTreeMap<u32, usize>) -> Vec<usize> {

@@ -3,12 +3,14 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 20] = [
+const COMMANDS: [(&str, &[&str]); 22] = [
     ("demo", &["--out", "--steps"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
     ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
     ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format"]),
+    ("predict reid", &["--run", "--weights", "--query", "--gallery", "--top", "--out"]),
+    ("embed", &["--run", "--weights", "--data", "--out"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("score reid", &["--features", "--rerank", "--json"]),
     ("inspect", &[]),

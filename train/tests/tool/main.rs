@@ -13,6 +13,7 @@ mod large_networks;
 mod mistakes;
 mod nothing_lost;
 mod predict;
+mod reid;
 mod replay;
 mod resume;
 mod run_files;

@@ -49,7 +49,7 @@ fn numbers_on_the_command_line() {
         "synth sod --out set",
         "synth reid --out set --ids 1",
         "synth reid --out set --ids 8 --cams 9",
-        "demo reid",
+        "demo shapes",
     ] {
         desk.misused(arguments);
     }

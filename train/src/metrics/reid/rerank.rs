@@ -95,7 +95,7 @@ impl Neighbours {
         let mut nearest: Vec<(f64, u32)> = Vec::with_capacity(K1 + 2);
         for (i, &distance) in distances.iter().enumerate() {
             if nearest.len() <= K1 || distance < nearest[K1].0 {
-                // Behind those at the same distance, which come earlier in the gallery.
+                // Behind those at the same distance, which come earlier among queries and gallery.
                 let place = nearest.partition_point(|&(known, _)| known <= distance);
                 nearest.insert(place, (distance, i as u32));
                 nearest.truncate(K1 + 1);

@@ -1,11 +1,13 @@
 //! `mutualformer embed`: features of a folder, in the file that `mutualformer score reid` reads.
 //!
-//! The file holds, for `query` and `gallery`, `feat` `[pictures, D]`, `id` and `cam` `[pictures]`; its metadata holds the
-//! pictures' names in the same order, a line each.
+//! The file holds, for `query` and `gallery`, `feat` `[pictures, D]`, `id` and `cam` `[pictures]`; an identity that a file's
+//! name does not tell is [`UNKNOWN_ID`](crate::metrics::reid::UNKNOWN_ID). Its metadata holds the pictures' names in the same
+//! order, a line each.
 
 use super::config::ReidDataConfig;
 use super::{Embedder, Pictures};
-use anyhow::{Context, Result};
+use crate::predict::create_folder_of;
+use anyhow::Result;
 use autograd::checkpoint::HostTensor;
 use autograd::{Indices, Tensor, TensorFile};
 use data::reid::{Part, ReidFolder};
@@ -36,20 +38,20 @@ pub fn embed(embedder: &Embedder, dir: &Path) -> Result<(TensorFile, usize)> {
         let features = embedder.embed(&pictures, &|done| bar.set_position((before + done) as u64))?;
         before += pictures.len();
         file.push(format!("{part}.feat"), HostTensor::of(&Tensor::from_array(features.into_dyn()))?);
-        file.push(format!("{part}.id"), labels(&pictures.ids()));
-        file.push(format!("{part}.cam"), labels(&pictures.cams()));
+        let (ids, cams) = pictures.labels();
+        file.push(format!("{part}.id"), integers(ids));
+        file.push(format!("{part}.cam"), integers(cams));
     }
     bar.finish_and_clear();
     Ok((file, all))
 }
 
-/// Whether a folder has the layout of RGBN300.
+/// Whether a folder has the layout of RGBN300, or a part of it: what is missing is an error then.
 pub fn is_set(dir: &Path) -> bool {
-    [dir.join("rgbir"), dir.to_owned()].iter().any(|root| root.join(Part::Gallery.folder()).is_dir())
+    Part::ALL.into_iter().any(|part| part.find(dir).is_dir())
 }
 
-fn labels(values: &[u32]) -> HostTensor {
-    let values: Vec<i64> = values.iter().map(|&value| i64::from(value)).collect();
+fn integers(values: Vec<i64>) -> HostTensor {
     let shape = [values.len()];
     HostTensor::I64(Indices::new(values, &shape))
 }
@@ -59,7 +61,8 @@ fn labels(values: &[u32]) -> HostTensor {
 /// # Errors
 /// As [`embed`], and if the file cannot be written.
 pub fn write_features(embedder: &Embedder, dir: &Path, out: &Path) -> Result<usize> {
-    let (file, count) = embed(embedder, dir).with_context(|| format!("in {}", dir.display()))?;
+    let (file, count) = embed(embedder, dir)?;
+    create_folder_of(out)?;
     file.write(out)?;
     Ok(count)
 }

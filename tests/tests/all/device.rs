@@ -50,7 +50,11 @@ fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<f64, String>
     let largest = expected.as_slice().iter().fold(0f32, |max, x| max.max(x.abs()));
     let tolerance = 1e-5 * largest + 1e-6;
     let pairs = || found.as_slice().iter().zip(expected.as_slice());
-    if let Some((e, (a, b))) = pairs().enumerate().find(|(_, (a, b))| !((*a - *b).abs() <= tolerance)) {
+    let wrong = |(_, (a, b)): &(usize, (&f32, &f32))| {
+        let agrees = (*a - *b).abs() <= tolerance; // a NaN does not
+        !agrees
+    };
+    if let Some((e, (a, b))) = pairs().enumerate().find(wrong) {
         return Err(format!("{what}: element {e} is {a:e} instead of {b:e} (largest {largest:e})"));
     }
     let squares = |difference: f32| f64::from(difference).powi(2);

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use vulkano::VulkanLibrary;
 use vulkano::device::QueueFlags;
 use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType};
 use vulkano::instance::{Instance, InstanceCreateFlags, InstanceCreateInfo};
+use vulkano::{Validated, VulkanError, VulkanLibrary};
 
 /// Why no device could be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +110,10 @@ fn physical_devices() -> Result<Vec<Arc<PhysicalDevice>>, OpenError> {
     // Without this flag macOS, where Vulkan is translated to Metal, shows no devices.
     let flags = InstanceCreateFlags::ENUMERATE_PORTABILITY;
     let info = InstanceCreateInfo { flags, ..InstanceCreateInfo::application_from_cargo_toml() };
-    let instance = Instance::new(library, info).map_err(|error| refused(error.to_string()))?;
+    let instance = Instance::new(library, info).map_err(|error| match error {
+        Validated::Error(VulkanError::IncompatibleDriver) => OpenError::NoDevice, // a loader without a driver
+        error => refused(error.to_string()),
+    })?;
     let devices = instance.enumerate_physical_devices().map_err(|error| refused(error.to_string()))?;
     let mut devices: Vec<_> = devices.filter(|device| compute_family(device).is_some()).collect();
     devices.sort_by_key(|device| kind(device).0); // stable: the driver's order within a kind

@@ -1,4 +1,4 @@
-//! The command line: [`args`] says what it can say, here it is carried out.
+//! The command line: `args` says what it can say, here it is carried out.
 
 mod args;
 

@@ -174,7 +174,7 @@ fn distances<T: Real>(x: &Var<T>) -> Var<T> {
     sums.sub(&x.matmul_t(x).mul_scalar(2.0)).clamp(SMALLEST_SQUARE, f64::INFINITY).sqrt()
 }
 
-/// B − Σ_b cos(z₁[b], z₂[b]) for logits `[B, K]`: 0 if the streams favour the same identities in the same proportions.
+/// B − Σ_b cos(z₁\[b\], z₂\[b\]) for logits `[B, K]`: 0 if the streams favour the same identities in the same proportions.
 /// HAMNet's code has its batch size, 32, in place of B. PyTorch equivalent: `(1 - F.cosine_similarity(z1, z2)).sum()`.
 #[track_caller]
 pub fn consistency_loss<T: Real>(first: &Var<T>, second: &Var<T>) -> Var<T> {

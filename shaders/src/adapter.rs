@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 use vulkano::device::QueueFlags;
-use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType};
+use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType, SubgroupFeatures};
 use vulkano::instance::{Instance, InstanceCreateFlags, InstanceCreateInfo};
+use vulkano::memory::MemoryHeapFlags;
+use vulkano::shader::ShaderStages;
 use vulkano::{Validated, VulkanError, VulkanLibrary};
 
 /// Why no device could be opened.
@@ -53,6 +55,8 @@ pub struct Adapter {
     pub driver: String,
     /// Invocations that run in lock-step, where the driver tells.
     pub subgroup_size: Option<u32>,
+    /// Whether these can add their values without shared memory, in shaders.
+    pub subgroup_sums: bool,
     /// Bytes a workgroup can share.
     pub shared_memory: u32,
     /// Invocations of a workgroup.
@@ -134,16 +138,23 @@ fn kind(device: &PhysicalDevice) -> (u8, &'static str) {
 fn describe(index: usize, device: &PhysicalDevice) -> Adapter {
     let properties = device.properties();
     let heaps = device.memory_properties().memory_heaps.iter();
+    let own = heaps.filter(|heap| heap.flags.contains(MemoryHeapFlags::DEVICE_LOCAL));
     Adapter {
         index,
         name: properties.device_name.clone(),
         kind: kind(device).1,
         driver: properties.driver_name.clone().unwrap_or_default(),
         subgroup_size: properties.subgroup_size,
+        subgroup_sums: properties
+            .subgroup_supported_stages
+            .is_some_and(|stages| stages.contains(ShaderStages::COMPUTE))
+            && properties.subgroup_supported_operations.is_some_and(|operations| {
+                operations.contains(SubgroupFeatures::BASIC | SubgroupFeatures::ARITHMETIC)
+            }),
         shared_memory: properties.max_compute_shared_memory_size,
         workgroup_invocations: properties.max_compute_work_group_invocations,
         binding_limit: u64::from(properties.max_storage_buffer_range),
-        memory: heaps.map(|heap| heap.size).max().unwrap_or(0),
+        memory: own.map(|heap| heap.size).max().unwrap_or(0),
         fp16: device.supported_features().shader_float16,
         timestamps: properties.timestamp_compute_and_graphics,
     }

@@ -35,6 +35,12 @@ impl VulkanDevice {
         &self.gpu.adapter
     }
 
+    /// Runs `f` and waits for the device; the result of `f` and the milliseconds the device worked on what `f` gave it,
+    /// by its own time stamps (`None` if it has none). An error if the device stops working.
+    pub fn timed<R>(&self, f: impl FnOnce() -> R) -> Result<(R, Option<f64>), String> {
+        self.gpu.timed(f)
+    }
+
     /// What it has done so far.
     pub fn statistics(&self) -> Statistics {
         self.gpu.statistics()

@@ -1,13 +1,17 @@
 //! A device in use: memory, queue and pipelines behind a few calls, which the primitives are written with.
 
 use crate::adapter::{Adapter, OpenError, choose, compute_family};
+use crate::cache;
 use crate::memory::{Block, Pool, Purpose};
 use crate::pipeline::Pipelines;
 use crate::queue::{Command, PARAMS, Queue};
 use crate::shader::{Shader, Values};
 use autograd::device::Buffer;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vulkano::device::physical::PhysicalDevice;
 use vulkano::device::{Device, DeviceCreateInfo, QueueCreateInfo};
 
 /// Words behind every buffer of a guarded device.
@@ -19,15 +23,22 @@ const POISON: u32 = 0x7fc0_dead;
 /// The largest number of workgroups that every device takes; shaders loop when there is more to do.
 const MAX_GROUPS: usize = 65_535;
 
+/// Tables kept on the device; a network has a few dozen.
+const MAX_TABLES: usize = 1024;
+
 /// What a device has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
+    /// Copies to the device: tensors and lists of indices. Tables that depend on shapes alone are copied once.
+    pub uploads: u64,
     /// Tensors copied to the host.
     pub downloads: u64,
     /// Shaders run.
     pub dispatches: u64,
     /// Command buffers submitted.
     pub submissions: u64,
+    /// Bytes of compiled pipelines that came from the cache on disk.
+    pub cached_bytes: u64,
     /// Bytes of device memory taken from the driver.
     pub reserved_bytes: u64,
     /// The most bytes that were in use at a time.
@@ -40,8 +51,11 @@ pub(crate) struct Gpu {
     pool: Arc<Pool>,
     queue: Mutex<Queue>,
     pipelines: Mutex<Pipelines>,
+    /// Tables by their contents.
+    tables: Mutex<BTreeMap<Vec<u32>, Arc<Block>>>,
     /// Whether buffers are poisoned, have guards, and are looked through after every dispatch.
     guarded: bool,
+    uploads: AtomicU64,
     downloads: AtomicU64,
     dispatches: AtomicU64,
 }
@@ -76,8 +90,19 @@ pub(crate) fn block(buffer: &Buffer) -> &Block {
 }
 
 impl Gpu {
+    /// Device number `index` of `adapters`.
     pub fn open(index: usize, guarded: bool) -> Result<Gpu, OpenError> {
         let (physical, adapter) = choose(index)?;
+        Gpu::on(physical, adapter, guarded, cache::folder().as_deref())
+    }
+
+    /// Such a device, with a folder for compiled pipelines.
+    pub fn on(
+        physical: Arc<PhysicalDevice>,
+        adapter: Adapter,
+        guarded: bool,
+        cache: Option<&Path>,
+    ) -> Result<Gpu, OpenError> {
         let refused = |reason: String| OpenError::Refused { device: adapter.name.clone(), reason };
         let family =
             compute_family(&physical).ok_or_else(|| refused("it has no queue that computes".to_owned()))?;
@@ -90,11 +115,13 @@ impl Gpu {
         let (device, mut queues) = Device::new(physical, info).map_err(|error| refused(error.to_string()))?;
         let queue = queues.next().ok_or_else(|| refused("it gave no queue".to_owned()))?;
         Ok(Gpu {
-            pool: Pool::new(device.clone()),
+            pool: Pool::new(device.clone(), adapter.memory),
             queue: Mutex::new(Queue::new(&device, queue)),
             // With guards an access past the end must happen to be seen.
-            pipelines: Mutex::new(Pipelines::new(device, cfg!(debug_assertions) && !guarded)),
+            pipelines: Mutex::new(Pipelines::new(device, cfg!(debug_assertions) && !guarded, cache)),
+            tables: Mutex::default(),
             guarded,
+            uploads: AtomicU64::new(0),
             downloads: AtomicU64::new(0),
             dispatches: AtomicU64::new(0),
             adapter,
@@ -104,9 +131,11 @@ impl Gpu {
     pub fn statistics(&self) -> Statistics {
         let (reserved_bytes, peak_bytes) = self.pool.usage();
         Statistics {
+            uploads: self.uploads.load(Ordering::Relaxed),
             downloads: self.downloads.load(Ordering::Relaxed),
             dispatches: self.dispatches.load(Ordering::Relaxed),
             submissions: self.queue().submissions(),
+            cached_bytes: self.pipelines().cached_bytes() as u64,
             reserved_bytes,
             peak_bytes,
         }
@@ -140,17 +169,32 @@ impl Gpu {
         self.wait()?;
         self.pool.release_unused();
         let full = || {
-            let used = self.pool.usage().0 >> 20;
+            let [used, all] = [self.pool.usage().0, self.adapter.memory].map(|bytes| bytes >> 20);
             let mib = (4 * len) >> 20;
             format!(
-                "out of device memory: {mib} MiB asked for, {used} MiB in use; use a smaller batch or picture"
+                "out of device memory: {mib} MiB asked for, {used} of {all} MiB in use; use a smaller batch or picture"
             )
         };
         self.pool.take(purpose, len, spare)?.ok_or_else(full)
     }
 
+    /// A table that follows from shapes alone, such as the windows of a pooling: copied to the device the first time.
+    pub fn table(&self, words: Vec<u32>) -> Result<Arc<Block>, String> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = tables.get(&words) {
+            return Ok(table.clone());
+        }
+        if tables.len() >= MAX_TABLES {
+            tables.clear(); // pictures of ever other sizes: begin anew
+        }
+        let table = Arc::new(self.upload(&words)?);
+        tables.insert(words, table.clone());
+        Ok(table)
+    }
+
     /// Copies words to the device.
     pub fn upload(&self, words: &[u32]) -> Result<Block, String> {
+        self.uploads.fetch_add(1, Ordering::Relaxed);
         let block = self.allocate(words.len())?;
         if !words.is_empty() {
             let staging = self.take(Purpose::Upload, words.len(), 0)?;
@@ -203,11 +247,7 @@ impl Gpu {
         let bound = dispatch.outputs.iter().chain(dispatch.inputs);
         let spare = if self.guarded { GUARD } else { 0 };
         let buffers: Vec<_> = bound.map(|block| block.first(block.len() + spare)).collect();
-        let pipeline = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(
-            dispatch.shader,
-            dispatch.values,
-            buffers.len(),
-        )?;
+        let pipeline = self.pipelines().get(dispatch.shader, dispatch.values, buffers.len())?;
         let mut params = [0; PARAMS];
         params[..dispatch.params.len()].copy_from_slice(dispatch.params);
         let groups = dispatch.groups.min(MAX_GROUPS) as u32;
@@ -235,6 +275,16 @@ impl Gpu {
         Ok(())
     }
 
+    /// Milliseconds the device works on what `f` gives it, by its own clock, and the result of `f`.
+    pub fn timed<R>(&self, f: impl FnOnce() -> R) -> Result<(R, Option<f64>), String> {
+        self.wait()?;
+        let before = self.queue().busy_ns();
+        let result = f();
+        self.wait()?;
+        let after = self.queue().busy_ns();
+        Ok((result, after.zip(before).map(|(after, before)| (after - before) * 1e-6)))
+    }
+
     /// Waits until nothing is left to do.
     pub fn wait(&self) -> Result<(), String> {
         self.queue().wait()
@@ -242,6 +292,10 @@ impl Gpu {
 
     fn push(&self, command: Command) -> Result<(), String> {
         self.queue().push(command)
+    }
+
+    fn pipelines(&self) -> MutexGuard<'_, Pipelines> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

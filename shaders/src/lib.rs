@@ -5,7 +5,7 @@
 //! with this crate in it starts on machines without Vulkan, and [`VulkanDevice::open`] says there what to install.
 //!
 //! Read in this order: [`adapter`] finds a device, `memory` hands out its buffers, `queue` collects work and submits it,
-//! `shader` and `pipeline` turn WGSL into something to dispatch, `gpu` puts these together, and the files named after
+//! `shader` and `pipeline` turn WGSL into something to dispatch (`cache` keeps it on disk), `stopwatch` times it, `gpu` puts these together, and the files named after
 //! families of primitives (`elementwise`, `linear`, `norm`, `picture`) say which shader computes what over how many
 //! invocations. `device` is the table of contents: the trait itself.
 //!
@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 pub mod adapter;
+mod cache;
 mod device;
 mod elementwise;
 mod gpu;
@@ -26,6 +27,7 @@ mod picture;
 mod pipeline;
 mod queue;
 mod shader;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 

@@ -30,6 +30,9 @@ pub(crate) enum Purpose {
 /// Where buffers come from and go to.
 pub(crate) struct Pool {
     allocator: Arc<StandardMemoryAllocator>,
+    /// Bytes that compute buffers may take. The driver has the last word, but one that runs on the processor hands out
+    /// more than there is, and then the operating system ends the process.
+    limit: u64,
     state: Mutex<State>,
 }
 
@@ -77,9 +80,10 @@ impl Drop for Block {
 }
 
 impl Pool {
-    pub fn new(device: Arc<Device>) -> Arc<Pool> {
+    /// A pool that takes `limit` bytes of the device at most.
+    pub fn new(device: Arc<Device>, limit: u64) -> Arc<Pool> {
         let allocator = Arc::new(StandardMemoryAllocator::new_default(device));
-        Arc::new(Pool { allocator, state: Mutex::default() })
+        Arc::new(Pool { allocator, limit, state: Mutex::default() })
     }
 
     /// A buffer for `len` elements and `spare` more behind them, with whatever its last user left in it; `None` when
@@ -132,6 +136,9 @@ impl Pool {
             Purpose::Upload => MemoryTypeFilter::PREFER_HOST | MemoryTypeFilter::HOST_SEQUENTIAL_WRITE,
             Purpose::Download => MemoryTypeFilter::PREFER_HOST | MemoryTypeFilter::HOST_RANDOM_ACCESS,
         };
+        if purpose == Purpose::Compute && self.state().reserved + 4 * words as u64 > self.limit {
+            return Ok(None);
+        }
         let info = BufferCreateInfo { usage, ..BufferCreateInfo::default() };
         let place = AllocationCreateInfo { memory_type_filter, ..AllocationCreateInfo::default() };
         match Buffer::new_slice::<u32>(self.allocator.clone(), info, place, words as u64) {

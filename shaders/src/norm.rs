@@ -4,19 +4,50 @@ use crate::gpu::{Dispatch, Gpu, float, int};
 use crate::memory::Block;
 use crate::shader::{
     CHANNEL_MOMENTS, NORMALIZE_CHANNELS, NORMALIZE_CHANNELS_BACKWARD, NORMALIZE_CHANNELS_WEIGHTS,
-    NORMALIZE_ROWS, NORMALIZE_ROWS_BACKWARD, NORMALIZE_ROWS_WEIGHTS, SOFTMAX, SOFTMAX_BACKWARD,
+    NORMALIZE_ROWS, NORMALIZE_ROWS_BACKWARD, NORMALIZE_ROWS_WEIGHTS, RowShader, SOFTMAX, SOFTMAX_BACKWARD,
+    Values,
 };
 use autograd::device::{ChannelNorm, DeviceResult, Reduce};
+
+/// A row is left to one subgroup if that gives each of its invocations so many elements at most.
+const SHORT: usize = 32;
+
+/// Invocations of a workgroup of those shaders.
+const ROW_GROUP: usize = 128;
 
 /// Rows whose part of dw one invocation adds up.
 const ROWS_PER_CHUNK: usize = 64;
 
+/// A run of a shader over `rows` rows of `n` elements.
+struct Rows<'a> {
+    shader: &'a RowShader,
+    values: Values<'a>,
+    outputs: &'a [&'a Block],
+    inputs: &'a [&'a Block],
+    params: &'a [u32],
+    rows: usize,
+    n: usize,
+}
+
 impl Gpu {
+    /// Short rows by subgroups, where the device has them; others by workgroups.
+    fn dispatch_rows(&self, run: Rows) -> Result<(), String> {
+        let Rows { shader, values, outputs, inputs, params, rows, n } = run;
+        let lanes = self.adapter.subgroup_size.filter(|_| self.adapter.subgroup_sums).unwrap_or(0) as usize;
+        let (shader, groups) = if n <= SHORT * lanes {
+            (&shader.by_subgroup, (rows * lanes).div_ceil(ROW_GROUP))
+        } else {
+            (&shader.by_group, rows)
+        };
+        let groups = if n == 0 { 0 } else { groups };
+        self.dispatch(Dispatch { shader, values, outputs, inputs, params, groups })
+    }
+
     pub(crate) fn softmax(&self, x: &Block, rows: usize, n: usize, log: bool) -> DeviceResult<Block> {
         let y = self.allocate(rows * n)?;
         let (shader, values, outputs, inputs) = (&SOFTMAX, &[u32::from(log)], &[&y], &[x]);
-        let (params, groups) = (&[int(rows), int(n)], if n == 0 { 0 } else { rows });
-        self.dispatch(Dispatch { shader, values, outputs, inputs, params, groups })?;
+        let params = &[rows, n].map(int);
+        self.dispatch_rows(Rows { shader, values, outputs, inputs, params, rows, n })?;
         Ok(y)
     }
 
@@ -30,8 +61,8 @@ impl Gpu {
     ) -> DeviceResult<Block> {
         let dx = self.allocate(rows * n)?;
         let (shader, values, outputs, inputs) = (&SOFTMAX_BACKWARD, &[u32::from(log)], &[&dx], &[y, dy]);
-        let (params, groups) = (&[int(rows), int(n)], rows);
-        self.dispatch(Dispatch { shader, values, outputs, inputs, params, groups })?;
+        let params = &[rows, n].map(int);
+        self.dispatch_rows(Rows { shader, values, outputs, inputs, params, rows, n })?;
         Ok(dx)
     }
 
@@ -45,13 +76,14 @@ impl Gpu {
     ) -> DeviceResult<(Block, Block, Block)> {
         let (y, mean, rstd) = (self.allocate(rows * n)?, self.allocate(rows)?, self.allocate(rows)?);
         let (w, b) = affine.unwrap_or((x, x));
-        self.dispatch(Dispatch {
+        self.dispatch_rows(Rows {
             shader: &NORMALIZE_ROWS,
             values: &[u32::from(affine.is_some())],
             outputs: &[&y, &mean, &rstd],
             inputs: &[x, w, b],
             params: &[int(rows), int(n), float(eps)],
-            groups: rows,
+            rows,
+            n,
         })?;
         Ok((y, mean, rstd))
     }
@@ -65,13 +97,14 @@ impl Gpu {
         n: usize,
     ) -> DeviceResult<(Block, Option<(Block, Block)>)> {
         let (rows, dx) = (mean.len(), self.allocate(x.len())?);
-        self.dispatch(Dispatch {
+        self.dispatch_rows(Rows {
             shader: &NORMALIZE_ROWS_BACKWARD,
             values: &[u32::from(w.is_some())],
             outputs: &[&dx],
             inputs: &[x, mean, rstd, dy, w.unwrap_or(x)],
-            params: &[int(rows), int(n)],
-            groups: rows,
+            params: &[rows, n].map(int),
+            rows,
+            n,
         })?;
         if w.is_none() {
             return Ok((dx, None));

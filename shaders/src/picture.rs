@@ -9,14 +9,14 @@ use autograd::device::{DeviceResult, Pool, PoolGeometry, ResizeGeometry, Tap};
 impl Gpu {
     pub(crate) fn pool2d(&self, g: &PoolGeometry, x: &Block) -> DeviceResult<Block> {
         let y = self.allocate(g.planes * g.rows.len() * g.cols.len())?;
-        let windows = self.upload(&windows(g))?;
+        let windows = self.table(windows(g))?;
         self.map(&POOL2D, &[pool_code(g.kind)], &[&y], &[x, &windows], &pool_params(g))?;
         Ok(y)
     }
 
     pub(crate) fn pool2d_backward(&self, g: &PoolGeometry, x: &Block, dy: &Block) -> DeviceResult<Block> {
         let dx = self.allocate(x.len())?;
-        let (windows, covers) = (self.upload(&windows(g))?, self.upload(&covers(g))?);
+        let (windows, covers) = (self.table(windows(g))?, self.table(covers(g))?);
         let inputs = [x, dy, &windows, &covers];
         self.map(&POOL2D_BACKWARD, &[pool_code(g.kind)], &[&dx], &inputs, &pool_params(g))?;
         Ok(dx)
@@ -25,14 +25,14 @@ impl Gpu {
     pub(crate) fn resize2d(&self, g: &ResizeGeometry, x: &Block) -> DeviceResult<Block> {
         let y = self.allocate(g.planes * g.rows.len() * g.cols.len())?;
         let words = |tap: &Tap| [int(tap.low), int(tap.high), float(tap.weight)];
-        let taps = self.upload(&g.rows.iter().chain(&g.cols).flat_map(words).collect::<Vec<u32>>())?;
+        let taps = self.table(g.rows.iter().chain(&g.cols).flat_map(words).collect())?;
         self.map(&RESIZE2D, &[], &[&y], &[x, &taps], &resize_params(g))?;
         Ok(y)
     }
 
     pub(crate) fn resize2d_backward(&self, g: &ResizeGeometry, dy: &Block) -> DeviceResult<Block> {
         let dx = self.allocate(g.planes * g.input[0] * g.input[1])?;
-        let lists = self.upload(&readers(g))?;
+        let lists = self.table(readers(g))?;
         self.map(&RESIZE2D_BACKWARD, &[], &[&dx], &[dy, &lists], &resize_params(g))?;
         Ok(dx)
     }

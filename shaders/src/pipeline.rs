@@ -1,8 +1,10 @@
 //! Pipelines: translated shaders that the driver has compiled, made when first needed and kept.
 
+use crate::cache::DiskCache;
 use crate::queue::PARAMS;
 use crate::shader::{Shader, Values};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use vulkano::descriptor_set::layout::{
     DescriptorSetLayout, DescriptorSetLayoutBinding, DescriptorSetLayoutCreateInfo, DescriptorType,
@@ -18,6 +20,7 @@ pub(crate) struct Pipelines {
     device: Arc<Device>,
     /// Whether shaders check their indices.
     checked: bool,
+    cache: Option<DiskCache>,
     /// By shader and constants.
     made: BTreeMap<(&'static str, Vec<u32>), Arc<ComputePipeline>>,
     /// By number of buffers.
@@ -25,8 +28,15 @@ pub(crate) struct Pipelines {
 }
 
 impl Pipelines {
-    pub fn new(device: Arc<Device>, checked: bool) -> Pipelines {
-        Pipelines { device, checked, made: BTreeMap::new(), layouts: BTreeMap::new() }
+    /// No pipelines yet, but compiled ones in `folder`, if one is given and an earlier run left them there.
+    pub fn new(device: Arc<Device>, checked: bool, folder: Option<&Path>) -> Pipelines {
+        let cache = folder.and_then(|folder| DiskCache::open(&device, folder));
+        Pipelines { device, checked, cache, made: BTreeMap::new(), layouts: BTreeMap::new() }
+    }
+
+    /// Bytes of compiled pipelines that an earlier run left.
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, DiskCache::loaded)
     }
 
     /// The pipeline of a shader with these constants and this number of buffers.
@@ -45,7 +55,8 @@ impl Pipelines {
         let entry = module.entry_point("main").ok_or("a shader has no function main")?;
         let stage = PipelineShaderStageCreateInfo::new(entry);
         let info = ComputePipelineCreateInfo::stage_layout(stage, layout);
-        let pipeline = ComputePipeline::new(self.device.clone(), None, info)
+        let cache = self.cache.as_ref().map(DiskCache::handle);
+        let pipeline = ComputePipeline::new(self.device.clone(), cache, info)
             .map_err(|error| format!("the driver rejects shader {}: {error}", shader.name))?;
         self.made.insert(key, pipeline.clone());
         Ok(pipeline)
@@ -75,6 +86,14 @@ impl Pipelines {
             PipelineLayout::new(self.device.clone(), info).map_err(|error| failed(error.to_string()))?;
         self.layouts.insert(buffers, layout.clone());
         Ok(layout)
+    }
+}
+
+impl Drop for Pipelines {
+    fn drop(&mut self) {
+        if let (Some(cache), false) = (&self.cache, self.made.is_empty()) {
+            cache.save();
+        }
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Primitives only append to a list. When somebody waits for a result, or the list is long, it is written into one
 //! command buffer and submitted; vulkano puts barriers between dispatches that depend on each other. A submission waits
-//! for the one before it, so buffers pass from one to the next without further care, while the host records ahead.
+//! for the one before it, so buffers pass from one to the next without further care, while the host records ahead. That
+//! is why a training step is a few command buffers and not one: with one, the device would idle while the host records.
+//! The host waits once a step all the same, for the loss.
 
 use crate::memory::{Block, Words};
+use crate::stopwatch::Stopwatch;
 use std::sync::Arc;
 use vulkano::command_buffer::allocator::StandardCommandBufferAllocator;
 use vulkano::command_buffer::{
@@ -19,6 +22,7 @@ use vulkano::device::{Device, Queue as VulkanQueue};
 use vulkano::pipeline::{ComputePipeline, Pipeline, PipelineBindPoint};
 use vulkano::sync::future::{FenceSignalFuture, NowFuture};
 use vulkano::sync::{self, GpuFuture};
+use vulkano::{Validated, VulkanError};
 
 /// Push constants of a dispatch: 128 bytes, what every Vulkan device has.
 pub(crate) const PARAMS: usize = 32;
@@ -48,12 +52,15 @@ pub(crate) struct Queue {
     pending_staging: Vec<Block>,
     running: Option<(Running, Vec<Block>)>,
     submissions: u64,
+    /// `None` on devices without time stamps.
+    stopwatch: Option<Stopwatch>,
 }
 
 impl Queue {
     pub fn new(device: &Arc<Device>, queue: Arc<VulkanQueue>) -> Queue {
         let sets = StandardDescriptorSetAllocatorCreateInfo { set_count: LONG, ..Default::default() };
         Queue {
+            stopwatch: Stopwatch::new(&queue),
             queue,
             command_buffers: Arc::new(StandardCommandBufferAllocator::new(
                 device.clone(),
@@ -85,6 +92,11 @@ impl Queue {
         self.submissions
     }
 
+    /// Nanoseconds the device has worked so far, by its own clock.
+    pub fn busy_ns(&self) -> Option<f64> {
+        self.stopwatch.as_ref().map(Stopwatch::total_ns)
+    }
+
     /// Submits the list and waits until the device has nothing left to do.
     pub fn wait(&mut self) -> Result<(), String> {
         self.submit()?;
@@ -104,7 +116,7 @@ impl Queue {
             .then_execute(self.queue.clone(), buffer)
             .map_err(|error| format!("the work could not be submitted: {error}"))?
             .then_signal_fence_and_flush()
-            .map_err(|error| format!("the work could not be submitted: {error}"))?;
+            .map_err(|error| stopped(&error))?;
         self.running = Some((future, staging));
         self.submissions += 1;
         Ok(())
@@ -115,7 +127,8 @@ impl Queue {
         let waited = future.wait(None);
         drop(future); // from here on the host may touch the staging buffers again
         drop(staging);
-        waited.map_err(|error| format!("the device stopped working: {error}"))
+        waited.map_err(|error| stopped(&error))?;
+        self.stopwatch.as_mut().map_or(Ok(()), Stopwatch::add_last)
     }
 
     fn record(&self, commands: Vec<Command>) -> Result<Arc<PrimaryAutoCommandBuffer>, String> {
@@ -126,8 +139,14 @@ impl Queue {
             CommandBufferUsage::OneTimeSubmit,
         )
         .map_err(|error| failed(error.to_string()))?;
+        if let Some(stopwatch) = &self.stopwatch {
+            stopwatch.record_start(&mut builder).map_err(failed)?;
+        }
         for command in commands {
             self.record_one(&mut builder, command).map_err(failed)?;
+        }
+        if let Some(stopwatch) = &self.stopwatch {
+            stopwatch.record_end(&mut builder).map_err(failed)?;
         }
         builder.build().map_err(|error| failed(error.to_string()))
     }
@@ -162,6 +181,20 @@ impl Queue {
     }
 }
 
+/// Why the device does no more work, and what to do.
+fn stopped(error: &Validated<VulkanError>) -> String {
+    match error {
+        Validated::Error(VulkanError::DeviceLost) => "the driver gave the device up (device lost), which it does when \
+            something ran for too long or the device was reset; run again, training with --resume, and if it happens \
+            again use a smaller batch or picture"
+            .to_owned(),
+        Validated::Error(VulkanError::OutOfDeviceMemory | VulkanError::OutOfHostMemory) => {
+            "out of memory while submitting work; use a smaller batch or picture".to_owned()
+        }
+        error => format!("the device stopped working: {error}"),
+    }
+}
+
 /// Records a dispatch of what is bound.
 #[allow(unsafe_code)]
 fn dispatch(
@@ -173,4 +206,21 @@ fn dispatch(
     // number of elements it is told, the callers in this crate derive that number from the sizes of the buffers they
     // bind, and loops end because they count up to such numbers.
     unsafe { builder.dispatch([groups, 1, 1]) }.map(drop).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stopped;
+    use vulkano::{Validated, VulkanError};
+
+    #[test]
+    fn a_device_that_stops_says_what_to_do() {
+        let words = |error| stopped(&Validated::Error(error));
+        assert!(
+            words(VulkanError::DeviceLost).contains("device lost")
+                && words(VulkanError::DeviceLost).contains("--resume")
+        );
+        assert!(words(VulkanError::OutOfDeviceMemory).contains("smaller batch"));
+        assert!(words(VulkanError::Unknown).starts_with("the device stopped working: "));
+    }
 }

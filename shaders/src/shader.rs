@@ -22,6 +22,8 @@ pub(crate) struct Shader {
 
 const MATH: &str = include_str!("../wgsl/math.wgsl");
 const GROUP: &str = include_str!("../wgsl/group.wgsl");
+const BY_GROUP: &str = include_str!("../wgsl/rows_by_group.wgsl");
+const BY_SUBGROUP: &str = include_str!("../wgsl/rows_by_subgroup.wgsl");
 const GEOMETRY: &str = include_str!("../wgsl/geometry.wgsl");
 
 pub(crate) const UNARY: Shader =
@@ -45,25 +47,59 @@ pub(crate) const MATMUL_NAIVE: Shader =
     Shader { name: "matmul_naive", parts: &[include_str!("../wgsl/matmul_naive.wgsl")], constants: &[] };
 pub(crate) const MATMUL_TILED: Shader =
     Shader { name: "matmul_tiled", parts: &[include_str!("../wgsl/matmul_tiled.wgsl")], constants: &[] };
-pub(crate) const SOFTMAX: Shader = Shader {
-    name: "softmax",
-    parts: &[GROUP, include_str!("../wgsl/softmax.wgsl")],
-    constants: &[("LOG", 2)],
+/// A shader over rows in both ways of sharing them out: a workgroup for each row, and a subgroup for each.
+pub(crate) struct RowShader {
+    pub by_group: Shader,
+    pub by_subgroup: Shader,
+}
+
+pub(crate) const SOFTMAX: RowShader = RowShader {
+    by_group: Shader {
+        name: "softmax",
+        parts: &[GROUP, BY_GROUP, include_str!("../wgsl/softmax.wgsl")],
+        constants: &[("LOG", 2)],
+    },
+    by_subgroup: Shader {
+        name: "softmax by subgroups",
+        parts: &[BY_SUBGROUP, include_str!("../wgsl/softmax.wgsl")],
+        constants: &[("LOG", 2)],
+    },
 };
-pub(crate) const SOFTMAX_BACKWARD: Shader = Shader {
-    name: "softmax_backward",
-    parts: &[GROUP, include_str!("../wgsl/softmax_backward.wgsl")],
-    constants: &[("LOG", 2)],
+pub(crate) const SOFTMAX_BACKWARD: RowShader = RowShader {
+    by_group: Shader {
+        name: "softmax_backward",
+        parts: &[GROUP, BY_GROUP, include_str!("../wgsl/softmax_backward.wgsl")],
+        constants: &[("LOG", 2)],
+    },
+    by_subgroup: Shader {
+        name: "softmax_backward by subgroups",
+        parts: &[BY_SUBGROUP, include_str!("../wgsl/softmax_backward.wgsl")],
+        constants: &[("LOG", 2)],
+    },
 };
-pub(crate) const NORMALIZE_ROWS: Shader = Shader {
-    name: "normalize_rows",
-    parts: &[GROUP, include_str!("../wgsl/normalize_rows.wgsl")],
-    constants: &[("AFFINE", 2)],
+pub(crate) const NORMALIZE_ROWS: RowShader = RowShader {
+    by_group: Shader {
+        name: "normalize_rows",
+        parts: &[GROUP, BY_GROUP, include_str!("../wgsl/normalize_rows.wgsl")],
+        constants: &[("AFFINE", 2)],
+    },
+    by_subgroup: Shader {
+        name: "normalize_rows by subgroups",
+        parts: &[BY_SUBGROUP, include_str!("../wgsl/normalize_rows.wgsl")],
+        constants: &[("AFFINE", 2)],
+    },
 };
-pub(crate) const NORMALIZE_ROWS_BACKWARD: Shader = Shader {
-    name: "normalize_rows_backward",
-    parts: &[GROUP, include_str!("../wgsl/normalize_rows_backward.wgsl")],
-    constants: &[("AFFINE", 2)],
+pub(crate) const NORMALIZE_ROWS_BACKWARD: RowShader = RowShader {
+    by_group: Shader {
+        name: "normalize_rows_backward",
+        parts: &[GROUP, BY_GROUP, include_str!("../wgsl/normalize_rows_backward.wgsl")],
+        constants: &[("AFFINE", 2)],
+    },
+    by_subgroup: Shader {
+        name: "normalize_rows_backward by subgroups",
+        parts: &[BY_SUBGROUP, include_str!("../wgsl/normalize_rows_backward.wgsl")],
+        constants: &[("AFFINE", 2)],
+    },
 };
 pub(crate) const NORMALIZE_ROWS_WEIGHTS: Shader = Shader {
     name: "normalize_rows_weights",
@@ -139,7 +175,8 @@ impl Shader {
         let source = self.parts.concat();
         let module = naga::front::wgsl::parse_str(&source)
             .map_err(|error| failed("does not parse", error.emit_to_string(&source)))?;
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES);
+        let mut validator =
+            Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES | Capabilities::SUBGROUP);
         let info = validator
             .validate(&module)
             .map_err(|error| failed("is invalid", error.emit_to_string(&source)))?;
@@ -191,10 +228,14 @@ mod tests {
         DROPOUT,
         MATMUL_NAIVE,
         MATMUL_TILED,
-        SOFTMAX,
-        SOFTMAX_BACKWARD,
-        NORMALIZE_ROWS,
-        NORMALIZE_ROWS_BACKWARD,
+        SOFTMAX.by_group,
+        SOFTMAX.by_subgroup,
+        SOFTMAX_BACKWARD.by_group,
+        SOFTMAX_BACKWARD.by_subgroup,
+        NORMALIZE_ROWS.by_group,
+        NORMALIZE_ROWS.by_subgroup,
+        NORMALIZE_ROWS_BACKWARD.by_group,
+        NORMALIZE_ROWS_BACKWARD.by_subgroup,
         NORMALIZE_ROWS_WEIGHTS,
         CHANNEL_MOMENTS,
         NORMALIZE_CHANNELS,

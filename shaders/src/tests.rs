@@ -1,5 +1,6 @@
 //! What the op table in `tests/` does not reach: guards, limits, reuse, and the fast shaders against the plain ones.
 
+use crate::adapter::choose;
 use crate::gpu::{Dispatch, Gpu, int};
 use crate::memory::Block;
 use crate::shader::Shader;
@@ -174,4 +175,94 @@ fn empty_tensors_pass() {
     assert!(download(&gpu, &y).is_empty());
     let sum = gpu.reduce(Reduce::Sum, &empty, (1, 0, 3)).unwrap();
     assert_eq!(download(&gpu, &sum), [0.0; 3]);
+}
+
+#[test]
+fn the_device_times_its_own_work() {
+    let Some(gpu) = device(false) else { return };
+    let x = upload(&gpu, &noise(100_000, 4));
+    let run = |times: usize| {
+        let work = || (0..times).for_each(|_| drop(gpu.unary(Unary::Tanh, &x).unwrap()));
+        gpu.timed(work).unwrap().1
+    };
+    let (few, many) = (run(2), run(600)); // more than one command buffer
+    assert_eq!(few.is_some(), gpu.adapter.timestamps);
+    if let (Some(few), Some(many)) = (few, many) {
+        assert!(few > 0.0 && many > 10.0 * few, "{few} and {many} ms");
+    }
+}
+
+#[test]
+fn tables_are_copied_once() {
+    let Some(gpu) = device(false) else { return };
+    let before = gpu.statistics().uploads;
+    let tables: Vec<_> = (0..4).map(|i| gpu.table(vec![7, i % 2]).unwrap()).collect();
+    assert_eq!(gpu.statistics().uploads - before, 2);
+    assert_eq!(gpu.download(&tables[3]).unwrap(), [7, 1]);
+}
+
+#[test]
+fn compiled_pipelines_are_kept_on_disk() {
+    let Some(_) = device(false) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let (physical, adapter) = choose(0).unwrap();
+        let gpu = Gpu::on(physical, adapter, false, Some(folder.path())).unwrap();
+        let y = gpu.unary(Unary::Exp, &upload(&gpu, &[0.0])).unwrap();
+        assert_eq!(download(&gpu, &y), [1.0]);
+        gpu.statistics().cached_bytes
+    };
+    assert_eq!(run(), 0);
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "one driver, one file, nothing left over: {files:?}");
+    assert!(run() > 0);
+    std::fs::write(&files[0], b"rubbish").unwrap();
+    assert_eq!(run(), 0);
+    assert!(run() > 0, "the rubbish was replaced");
+}
+
+#[test]
+fn memory_ends_with_an_error_that_says_what_to_do() {
+    let Some(_) = device(false) else { return };
+    let (physical, mut adapter) = choose(0).unwrap();
+    adapter.memory = 1 << 20;
+    let gpu = Gpu::on(physical, adapter, false, None).unwrap();
+    let all: Vec<Block> = (0..3).map(|_| gpu.allocate(1 << 16).unwrap()).collect();
+    let error = gpu.allocate(1 << 17).err().expect("a quarter is left, a half is asked for");
+    assert_eq!(
+        error,
+        "out of device memory: 0 MiB asked for, 0 of 1 MiB in use; use a smaller batch or picture"
+    );
+    drop(all);
+    assert_eq!(gpu.allocate(1 << 17).unwrap().len(), 1 << 17, "what nobody uses goes back to the driver");
+}
+
+#[test]
+fn rows_by_subgroups_equal_rows_by_workgroups() {
+    let Some(gpu) = device(true) else { return };
+    if !gpu.adapter.subgroup_sums {
+        eprintln!("skipped: the device has no subgroup sums");
+        return;
+    }
+    let (physical, mut adapter) = choose(0).unwrap();
+    adapter.subgroup_sums = false;
+    let plain = Gpu::on(physical, adapter, true, None).unwrap();
+    for (rows, n) in [(1, 1), (5, 3), (33, 64), (7, 100), (2, 999)] {
+        let (x, dy) = (noise(rows * n, 1), noise(rows * n, 2));
+        let (w, b) = (noise(n, 3), noise(n, 4));
+        let results = [&gpu, &plain].map(|gpu| {
+            let [x, dy, w, b] = [&x, &dy, &w, &b].map(|values| upload(gpu, values));
+            let y = gpu.softmax(&x, rows, n, false).unwrap();
+            let dx = gpu.softmax_backward(&y, &dy, rows, n, false).unwrap();
+            let (normal, mean, rstd) = gpu.normalize_rows(&x, rows, n, 1e-5, Some((&w, &b))).unwrap();
+            let (dn, _) = gpu.normalize_rows_backward(&x, (&mean, &rstd), Some(&w), &dy, n).unwrap();
+            [y, dx, normal, mean, rstd, dn].map(|block| download(gpu, &block))
+        });
+        for (a, b) in results[0].iter().zip(&results[1]) {
+            let largest = b.iter().fold(0f32, |max, b| max.max(b.abs()));
+            let difference = a.iter().zip(b).fold(0f32, |max, (a, b)| max.max((a - b).abs()));
+            assert!(difference <= 1e-5 * largest + 1e-6, "{rows} x {n}: {difference} of {largest}");
+        }
+    }
 }

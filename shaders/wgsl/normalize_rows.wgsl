@@ -1,4 +1,5 @@
-// Rows of [rows, n] brought to mean 0 and variance 1, times w plus b if AFFINE; keeps μ and 1/σ. One workgroup per row.
+// Rows of [rows, n] brought to mean 0 and variance 1, times w plus b if AFFINE; keeps μ and 1/σ.
+// `rows_by_group` and `rows_by_subgroup` say who works on which row.
 
 override AFFINE: u32;
 
@@ -13,32 +14,29 @@ var<immediate> p: Params;
 @group(0) @binding(5) var<storage, read> b: array<f32>;
 
 @compute @workgroup_size(128)
-fn main(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    for (var row = group.x; row < p.rows; row += groups.x) {
+fn main(at: Place) {
+    let team = join(at);
+    for (var row = team.row; row < p.rows; row += team.step) {
         let first = row * p.n;
         var sum = 0.0;
-        for (var j = lane; j < p.n; j += WIDTH) {
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             sum += x[first + j];
         }
-        let mean = group_sum(sum, lane) / f32(p.n);
+        let mean = row_sum(sum, team.lane) / f32(p.n);
         var squares = 0.0;
-        for (var j = lane; j < p.n; j += WIDTH) {
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             let centred = x[first + j] - mean;
             squares += centred * centred;
         }
-        let rstd = 1.0 / sqrt(group_sum(squares, lane) / f32(p.n) + p.eps);
-        for (var j = lane; j < p.n; j += WIDTH) {
+        let rstd = 1.0 / sqrt(row_sum(squares, team.lane) / f32(p.n) + p.eps);
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             var value = (x[first + j] - mean) * rstd;
             if AFFINE != 0u {
                 value = value * w[j] + b[j];
             }
             y[first + j] = value;
         }
-        if lane == 0u {
+        if team.lane == 0u {
             means[row] = mean;
             rstds[row] = rstd;
         }

@@ -1,4 +1,5 @@
-// dx of normalize_rows: with x̂ = (x − μ)/σ and dx̂ = dy·w, dx = (dx̂ − mean(dx̂) − x̂·mean(x̂·dx̂))/σ. One workgroup per row.
+// dx of normalize_rows: with x̂ = (x − μ)/σ and dx̂ = dy·w, dx = (dx̂ − mean(dx̂) − x̂·mean(x̂·dx̂))/σ.
+// `rows_by_group` and `rows_by_subgroup` say who works on which row.
 
 override AFFINE: u32;
 
@@ -20,25 +21,22 @@ fn dxhat(first: u32, j: u32) -> f32 {
 }
 
 @compute @workgroup_size(128)
-fn main(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    for (var row = group.x; row < p.rows; row += groups.x) {
+fn main(at: Place) {
+    let team = join(at);
+    for (var row = team.row; row < p.rows; row += team.step) {
         let first = row * p.n;
         let mean = means[row];
         let rstd = rstds[row];
         var sum = 0.0;
         var slope = 0.0;
-        for (var j = lane; j < p.n; j += WIDTH) {
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             let d = dxhat(first, j);
             sum += d;
             slope += d * (x[first + j] - mean) * rstd;
         }
-        let mean_d = group_sum(sum, lane) / f32(p.n);
-        let mean_slope = group_sum(slope, lane) / f32(p.n);
-        for (var j = lane; j < p.n; j += WIDTH) {
+        let mean_d = row_sum(sum, team.lane) / f32(p.n);
+        let mean_slope = row_sum(slope, team.lane) / f32(p.n);
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             let xhat = (x[first + j] - mean) * rstd;
             dx[first + j] = rstd * (dxhat(first, j) - mean_d - xhat * mean_slope);
         }

@@ -1,4 +1,5 @@
-// Gradient of softmax given y: dx = y·(dy − Σ y·dy); of its logarithm if LOG: dx = dy − eʸ·Σ dy. One workgroup per row.
+// Gradient of softmax given y: dx = y·(dy − Σ y·dy); of its logarithm if LOG: dx = dy − eʸ·Σ dy.
+// `rows_by_group` and `rows_by_subgroup` say who works on which row.
 
 override LOG: u32;
 
@@ -10,15 +11,12 @@ var<immediate> p: Params;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 
 @compute @workgroup_size(128)
-fn main(
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    for (var row = group.x; row < p.rows; row += groups.x) {
+fn main(at: Place) {
+    let team = join(at);
+    for (var row = team.row; row < p.rows; row += team.step) {
         let first = row * p.n;
         var sum = 0.0;
-        for (var j = lane; j < p.n; j += WIDTH) {
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             let e = first + j;
             if LOG != 0u {
                 sum += dy[e];
@@ -26,8 +24,8 @@ fn main(
                 sum += y[e] * dy[e];
             }
         }
-        sum = group_sum(sum, lane);
-        for (var j = lane; j < p.n; j += WIDTH) {
+        sum = row_sum(sum, team.lane);
+        for (var j = team.lane; j < p.n; j += team.lanes) {
             let e = first + j;
             if LOG != 0u {
                 dx[e] = dy[e] - exp(y[e]) * sum;

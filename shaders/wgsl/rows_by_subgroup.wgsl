@@ -1,0 +1,29 @@
+// Who works on which row, second way: a subgroup, the invocations that run in lock-step, takes a row and adds up in
+// registers: no shared memory, no barriers, and several rows for each workgroup. For short rows.
+
+struct Place {
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(num_subgroups) subgroups: u32,
+}
+
+// `lanes` invocations work on a row together, this one is number `lane`; theirs are the rows `row`, `row + step`, …
+struct Team { row: u32, step: u32, lane: u32, lanes: u32 }
+
+fn join(at: Place) -> Team {
+    // Members are counted: a device may leave a subgroup partly empty.
+    let lanes = subgroupAdd(1u);
+    let lane = subgroupExclusiveAdd(1u);
+    return Team(at.group.x * at.subgroups + at.subgroup, at.groups.x * at.subgroups, lane, lanes);
+}
+
+// The sum of every member's value; all members must call it together.
+fn row_sum(value: f32, lane: u32) -> f32 {
+    return subgroupAdd(value);
+}
+
+// The largest of every member's value.
+fn row_max(value: f32, lane: u32) -> f32 {
+    return subgroupMax(value);
+}

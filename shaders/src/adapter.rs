@@ -108,6 +108,11 @@ pub(crate) fn compute_family(device: &PhysicalDevice) -> Option<u32> {
     first.map(|index| index as u32)
 }
 
+/// Bits of a time stamp that count in that family; `None` where it takes none.
+pub(crate) fn timestamp_bits(device: &PhysicalDevice) -> Option<u32> {
+    device.queue_family_properties()[compute_family(device)? as usize].timestamp_valid_bits
+}
+
 fn physical_devices() -> Result<Vec<Arc<PhysicalDevice>>, OpenError> {
     let refused = |reason: String| OpenError::Refused { device: "the Vulkan loader".to_owned(), reason };
     let library = VulkanLibrary::new().map_err(|_| OpenError::NoLoader)?;
@@ -156,6 +161,6 @@ fn describe(index: usize, device: &PhysicalDevice) -> Adapter {
         binding_limit: u64::from(properties.max_storage_buffer_range),
         memory: own.map(|heap| heap.size).max().unwrap_or(0),
         fp16: device.supported_features().shader_float16,
-        timestamps: properties.timestamp_compute_and_graphics,
+        timestamps: timestamp_bits(device).is_some(),
     }
 }

@@ -56,9 +56,12 @@ impl DiskCache {
         self.loaded
     }
 
-    /// Writes the file anew, whole or not at all.
+    /// Writes the file anew, whole or not at all, if pipelines have come to what it held.
     pub fn save(&self) {
         let Ok(data) = self.cache.get_data() else { return };
+        if data.len() == self.loaded {
+            return;
+        }
         let written = self.file.with_extension(std::process::id().to_string());
         let saved = std::fs::create_dir_all(self.file.parent().unwrap_or(Path::new(".")))
             .and_then(|()| std::fs::write(&written, pack(&self.head, &data)))

@@ -39,13 +39,13 @@ impl Gpu {
         } else {
             (&shader.by_group, rows)
         };
-        let groups = if n == 0 { 0 } else { groups };
         self.dispatch(Dispatch { shader, values, outputs, inputs, params, groups })
     }
 
     pub(crate) fn softmax(&self, x: &Block, rows: usize, n: usize, log: bool) -> DeviceResult<Block> {
         let y = self.allocate(rows * n)?;
         let (shader, values, outputs, inputs) = (&SOFTMAX, &[u32::from(log)], &[&y], &[x]);
+        let rows = if n == 0 { 0 } else { rows }; // an empty row has no largest element to begin with
         let params = &[rows, n].map(int);
         self.dispatch_rows(Rows { shader, values, outputs, inputs, params, rows, n })?;
         Ok(y)

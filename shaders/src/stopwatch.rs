@@ -1,5 +1,6 @@
 //! How long the device works, by its own clock: a time stamp before and after every command buffer.
 
+use crate::adapter::timestamp_bits;
 use std::sync::Arc;
 use vulkano::command_buffer::{AutoCommandBufferBuilder, PrimaryAutoCommandBuffer};
 use vulkano::device::Queue;
@@ -22,8 +23,7 @@ impl Stopwatch {
     /// `None` where the queue takes no time stamps.
     pub fn new(queue: &Queue) -> Option<Stopwatch> {
         let physical = queue.device().physical_device();
-        let family = &physical.queue_family_properties()[queue.queue_family_index() as usize];
-        let bits = family.timestamp_valid_bits?;
+        let bits = timestamp_bits(physical)?;
         let info =
             QueryPoolCreateInfo { query_count: 2, ..QueryPoolCreateInfo::query_type(QueryType::Timestamp) };
         Some(Stopwatch {

@@ -175,6 +175,10 @@ fn empty_tensors_pass() {
     assert!(download(&gpu, &y).is_empty());
     let sum = gpu.reduce(Reduce::Sum, &empty, (1, 0, 3)).unwrap();
     assert_eq!(download(&gpu, &sum), [0.0; 3]);
+    let softmax = gpu.softmax(&empty, 3, 0, false).unwrap();
+    assert!(download(&gpu, &softmax).is_empty());
+    let (_, mean, _) = gpu.normalize_rows(&empty, 3, 0, 1e-5, None).unwrap();
+    assert!(download(&gpu, &mean).iter().all(|mean| mean.is_nan()), "a mean of nothing is 0/0");
 }
 
 #[test]

@@ -75,6 +75,13 @@ impl<T: Real> Ctx<T> {
         noted.map_or_else(|| self.params.get(id), |(_, value)| value).clone()
     }
 
+    /// An input without a gradient, brought to where the parameters live if it comes from the host: pictures, targets.
+    /// PyTorch equivalent: `value.to(next(model.parameters()).device)`.
+    pub fn constant(&self, value: &Tensor<T>) -> Var<T> {
+        let home = self.params.ids().next().filter(|_| value.device().is_none());
+        Var::constant(home.map_or_else(|| value.clone(), |id| self.params.get(id).constant_like(value)))
+    }
+
     /// An input whose gradient is wanted (a constant where nothing is recorded).
     #[track_caller]
     pub fn input(&self, value: Tensor<T>) -> Var<T> {

@@ -88,16 +88,27 @@ impl<T: Real> Grads<T> {
     /// PyTorch equivalent: `clip_grad_norm_(parameters, max)`.
     pub fn clip_norm(&mut self, max: f64) -> Result<f64, DeviceError> {
         let norm = self.norm()?;
+        self.limit_norm(norm, max);
+        Ok(norm)
+    }
+
+    /// The second half of [`Grads::clip_norm`], for a norm that has been read already.
+    pub fn limit_norm(&mut self, norm: f64, max: f64) {
         let factor = max / (norm + 1e-6);
         if norm.is_finite() && factor < 1.0 {
             self.scale(factor);
         }
-        Ok(norm)
     }
 
-    /// ‖g‖₂ over all parameters together, summed in their own order: the order of use, which checkpointing changes,
-    /// would show in the last bit.
+    /// ‖g‖₂ over all parameters together; 0 if there are none.
     pub fn norm(&self) -> Result<f64, DeviceError> {
+        self.squared_norm().map_or(Ok(0.0), |square| Ok(square.item()?.f64().sqrt()))
+    }
+
+    /// ‖g‖₂² over all parameters together, without axes, where the gradients live: a training step reads it together with
+    /// its loss. `None` without parameters. Summed in the parameters' own order: the order of use, which checkpointing
+    /// changes, would show in the last bit.
+    pub fn squared_norm(&self) -> Option<Tensor<T>> {
         let mut gradients: Vec<(ParamId, &Tensor<T>)> = self.params().collect();
         gradients.sort_by_key(|(id, _)| *id);
         let mut total: Option<Tensor<T>> = None;
@@ -109,7 +120,7 @@ impl<T: Real> Grads<T> {
                 None => total = Some(squares),
             }
         }
-        total.map_or(Ok(0.0), |total| Ok(total.item()?.f64().sqrt()))
+        total
     }
 
     /// Limits every element to [−limit, limit]. PyTorch equivalent: `clip_grad_value_(parameters, limit)`.

@@ -56,6 +56,7 @@ pub mod tape;
 pub mod tensor;
 
 pub use checkpoint::{HostTensor, TensorFile};
+pub use cpu::simd::vector_instructions;
 pub use ctx::Ctx;
 pub use gradcheck::{GradcheckOptions, gradcheck, gradcheck_direction, gradcheck_params};
 pub use grads::Grads;

@@ -2,6 +2,7 @@
 
 use crate::config::{AnyConfig, Config, RunConfig, SourceConfig};
 use crate::detector::Detector;
+use crate::device::Place;
 use crate::memory::peak_mb;
 use crate::reid::Embedder;
 use crate::reid::config::{ReidDataConfig, ReidRunConfig, ReidSource, VehiclesConfig};
@@ -137,7 +138,7 @@ fn survey_reid(folder: &Path, spectra: usize) -> usize {
 fn estimate<T: Task>(config: &T::Config, size: &str) -> Result<()> {
     let scratch = std::env::temp_dir().join(format!("mutualformer-check-{}", std::process::id()));
     let result = RunFolder::create(&scratch)
-        .and_then(|run| Trainer::<T>::new(config, run, None))
+        .and_then(|run| Trainer::<T>::new(config, run, None, &Place::default()))
         .and_then(|trainer| time(trainer, size));
     // The scratch run is ours; whatever happened, it does not stay behind.
     let _ = std::fs::remove_dir_all(&scratch);

@@ -4,12 +4,13 @@ mod args;
 
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
+use crate::device::DeviceArgs;
 use crate::metrics::reid::ReidScores;
 use crate::reid::{self, Embedder, sheet::write_ranked_sheet};
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::{Outcome, Trainer};
-use crate::{check, demo, inspect, predict, replay, score, shrink};
+use crate::{check, demo, devices, inspect, predict, replay, score, shrink};
 use anyhow::{Context, Result, bail};
 use args::{
     Cli, Command, DemoTask, DtypeArg, EmbedderArgs, FindArgs, PredictArgs, PredictTask, ScoreTask,
@@ -35,11 +36,14 @@ pub fn main() -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(cli.threads.unwrap_or(0)).use_current_thread();
     pool.build_global().context("cannot start the threads; --threads N asks for another number")?;
     match cli.command {
-        Command::Demo { task: DemoTask::Sod, out, steps } => {
-            demo::sod(&out.unwrap_or("runs/demo".into()), steps, stop_on_ctrl_c()?.as_ref())
-        }
-        Command::Demo { task: DemoTask::Reid, out, steps } => {
-            reid::demo::demo(&out.unwrap_or("runs/demo-reid".into()), steps, stop_on_ctrl_c()?.as_ref())
+        Command::Demo { task, out, steps, device } => {
+            let (place, stop) = (device.open()?, stop_on_ctrl_c()?);
+            match task {
+                DemoTask::Sod => demo::sod(&out.unwrap_or("runs/demo".into()), steps, &place, &stop),
+                DemoTask::Reid => {
+                    reid::demo::demo(&out.unwrap_or("runs/demo-reid".into()), steps, &place, &stop)
+                }
+            }
         }
         Command::Config { name } => print_config(name.as_deref()),
         Command::Check { path, depth_format } => check::check(&path, depth_format),
@@ -48,8 +52,9 @@ pub fn main() -> Result<()> {
         Command::Predict { task: None, maps } => {
             predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
         }
-        Command::Embed { network, data, out } => {
-            let count = reid::features_file::write_features(&embedder(&network)?, &data, &out)?;
+        Command::Embed { network, device, data, out } => {
+            let embedder = embedder(&network, device)?;
+            let count = reid::features_file::write_features(&embedder, &data, &out)?;
             println!("features of {count} pictures in {}", out.display());
             Ok(())
         }
@@ -67,10 +72,8 @@ pub fn main() -> Result<()> {
             println!("{}: {stats}", out.display());
             Ok(())
         }
-        Command::Replay { case, out, dtype, path, device } => {
-            on_cpu(&device)?;
-            replay_file(&case, &out, dtype, path)
-        }
+        Command::Replay { case, out, dtype, path, device } => replay_file(&case, &out, dtype, path, device),
+        Command::Devices { json } => devices::print(json),
         Command::Bench { what } => what.run(),
     }
 }
@@ -88,14 +91,6 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// The only device there is so far.
-pub(crate) fn on_cpu(device: &str) -> Result<()> {
-    if device != "cpu" {
-        bail!("--device {device}: this version computes on the CPU only (--device cpu)");
-    }
-    Ok(())
-}
-
 fn print_config(name: Option<&str>) -> Result<()> {
     match name {
         Some(name) => print!("{}", built_in(name)?),
@@ -105,16 +100,15 @@ fn print_config(name: Option<&str>) -> Result<()> {
 }
 
 fn train(args: TrainArgs) -> Result<()> {
-    on_cpu(&args.device)?;
     if args.resume {
         let out = args.out.clone().context("--resume needs --out, the folder of the run to go on with")?;
         if args.config.is_some() || !args.changes.is_empty() || args.seed.is_some() {
             bail!("--resume goes on with the run's own configuration; leave out the file, --set and --seed");
         }
-        let run = RunFolder::open(&out)?;
+        let (run, place) = (RunFolder::open(&out)?, args.device.open()?);
         return match AnyConfig::load(&run.path("config.toml"), &[])? {
-            AnyConfig::Sod(_) => run_to_its_end(Trainer::<Detector>::resume(run, args.steps)?),
-            AnyConfig::Reid(_) => run_to_its_end(Trainer::<Embedder>::resume(run, args.steps)?),
+            AnyConfig::Sod(_) => run_to_its_end(Trainer::<Detector>::resume(run, args.steps, &place)?),
+            AnyConfig::Reid(_) => run_to_its_end(Trainer::<Embedder>::resume(run, args.steps, &place)?),
         };
     }
     let path =
@@ -124,9 +118,12 @@ fn train(args: TrainArgs) -> Result<()> {
     let config = AnyConfig::load(&path, &changes)?;
     let stem = path.file_stem().context("the configuration's path names no file")?;
     let run = RunFolder::create(&args.out.unwrap_or_else(|| Path::new("runs").join(stem)))?;
+    let place = args.device.open()?;
     match config {
-        AnyConfig::Sod(config) => run_to_its_end(Trainer::<Detector>::new(&config, run, args.steps)?),
-        AnyConfig::Reid(config) => run_to_its_end(Trainer::<Embedder>::new(&config, run, args.steps)?),
+        AnyConfig::Sod(config) => run_to_its_end(Trainer::<Detector>::new(&config, run, args.steps, &place)?),
+        AnyConfig::Reid(config) => {
+            run_to_its_end(Trainer::<Embedder>::new(&config, run, args.steps, &place)?)
+        }
     }
 }
 
@@ -153,6 +150,7 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
         (None, Some(weights)) => Detector::load(weights)?,
         (None, None) => Detector::bundled()?,
     };
+    let detector = detector.at(&args.device.open()?)?;
     let jobs = match (&args.data, &args.rgb, &args.depth) {
         (Some(data), ..) => predict::data_jobs(data, &args.out)?,
         (None, Some(rgb), Some(depth)) => predict::jobs(rgb, depth, &args.out)?,
@@ -166,17 +164,19 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// The network of a run's folder or of a file.
-fn embedder(args: &EmbedderArgs) -> Result<Embedder> {
-    match (&args.run, &args.weights) {
-        (Some(run), _) => Embedder::load(&RunFolder::open(run)?.path("best.safetensors")),
-        (None, Some(weights)) => Embedder::load(weights),
+/// The network of a run's folder or of a file, on a device.
+fn embedder(args: &EmbedderArgs, device: DeviceArgs) -> Result<Embedder> {
+    let embedder = match (&args.run, &args.weights) {
+        (Some(run), _) => Embedder::load(&RunFolder::open(run)?.path("best.safetensors"))?,
+        (None, Some(weights)) => Embedder::load(weights)?,
         (None, None) => bail!("name the network: --run or --weights"),
-    }
+    };
+    embedder.at(&device.open()?)
 }
 
 fn find(args: &FindArgs) -> Result<()> {
-    let finds = reid::find::find(&embedder(&args.network)?, &args.query, &args.gallery, args.top, &args.out)?;
+    let embedder = embedder(&args.network, args.device)?;
+    let finds = reid::find::find(&embedder, &args.query, &args.gallery, args.top, &args.out)?;
     predict::create_folder_of(&args.out)?;
     write_ranked_sheet(&args.out, &finds.rows()?)?;
     print!("{}", finds.table()?);
@@ -242,15 +242,21 @@ fn synth_reid(args: &SynthReidArgs) -> Result<()> {
     Ok(())
 }
 
-fn replay_file(case: &Path, out: &Path, dtype: Option<DtypeArg>, path: PathArg) -> Result<()> {
+fn replay_file(
+    case: &Path,
+    out: &Path,
+    dtype: Option<DtypeArg>,
+    path: PathArg,
+    device: DeviceArgs,
+) -> Result<()> {
     let asked = dtype.map(|dtype| match dtype {
         DtypeArg::F32 => Dtype::F32,
         DtypeArg::F64 => Dtype::F64,
     });
-    let file = TensorFile::read(case)?;
-    let result = match replay::dtype_of(&file, asked) {
-        Dtype::F32 => replay::replay::<f32>(&file, path.path()),
-        Dtype::F64 => replay::replay::<f64>(&file, path.path()),
+    let (file, path, place) = (TensorFile::read(case)?, path.path(), device.open()?);
+    let result = match replay::dtype_of(&file, asked, &place)? {
+        Dtype::F32 => replay::replay_at(&file, path, &place),
+        Dtype::F64 => replay::replay::<f64>(&file, path),
     };
     result.with_context(|| format!("in {}", case.display()))?.write(out)?;
     Ok(())

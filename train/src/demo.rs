@@ -2,6 +2,7 @@
 
 use crate::config::{Config, RunConfig, SourceConfig, built_in};
 use crate::detector::Detector;
+use crate::device::Place;
 use crate::report::{affinity_sheet, prediction_sheet};
 use crate::run_folder::RunFolder;
 use crate::source::Dataset;
@@ -15,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 const SHEET_ROWS: usize = 9;
 
 /// Trains the demo's network into `out` and leaves its pictures there; `steps` limits the updates.
-pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
+pub fn sod(out: &Path, steps: Option<u64>, place: &Place, stop: &AtomicBool) -> Result<()> {
     let config = Config::parse(built_in("demo")?, &[])?;
     let scenes = |sources: &[SourceConfig]| -> usize {
         let count = |source: &SourceConfig| match source {
@@ -31,7 +32,7 @@ pub fn sod(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
         scenes(&config.data.test),
         config.data.size
     );
-    let trainer = Trainer::<Detector>::new(&config, RunFolder::create(out)?, steps)?;
+    let trainer = Trainer::<Detector>::new(&config, RunFolder::create(out)?, steps, place)?;
     eprintln!(
         "training a network of {} parameters from nothing; Ctrl-C saves and stops",
         trainer.task().params.num_learned()

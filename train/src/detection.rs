@@ -106,7 +106,7 @@ impl Task for Detector {
     fn loss(&self, ctx: &Ctx, batch: &Batch) -> Var {
         let inputs = Inputs::of(batch);
         let output = self.forward(ctx, &inputs);
-        detection_loss(&output, &Var::constant(inputs.mask), &self.config.train.loss)
+        detection_loss(&output, &ctx.constant(&inputs.mask), &self.config.train.loss)
     }
 
     fn validate(&self, data: &SodData, epoch: u64, step: u64) -> Result<Option<Record>> {

@@ -6,7 +6,7 @@ use crate::source::{Dataset, Inputs};
 use crate::task::Task;
 use anyhow::{Context, Result};
 use autograd::checkpoint::{LoadMode, TensorFile};
-use autograd::{Ctx, Params, Tensor, Var};
+use autograd::{Ctx, Params, Tensor};
 use data::{Batch, Sample, transform};
 use models::{SodNetwork, SodOutput};
 use ndarray::{Array2, Axis};
@@ -46,7 +46,7 @@ impl Detector {
 
     /// One forward pass.
     pub fn forward(&self, ctx: &Ctx, inputs: &Inputs) -> SodOutput {
-        self.net.forward(ctx, &Var::constant(inputs.rgb.clone()), &Var::constant(inputs.depth.clone()))
+        self.net.forward(ctx, &ctx.constant(&inputs.rgb), &ctx.constant(&inputs.depth))
     }
 
     /// Saliency in [0, 1] for every sample at the size of its mask `[H, W]`: pictures are resized to the network's size,

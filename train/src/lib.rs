@@ -7,6 +7,8 @@ pub mod config;
 pub mod demo;
 pub mod detection;
 pub mod detector;
+pub mod device;
+mod devices;
 pub mod inspect;
 pub mod losses;
 pub mod memory;

@@ -3,6 +3,7 @@
 //! A case is a safetensors file with inputs, options in its metadata, and (not needed here) the other framework's
 //! outputs. What is computed is written under the same names; comparing is the caller's business.
 
+use crate::device::Place;
 use anyhow::{Context, Result, bail, ensure};
 use autograd::checkpoint::{HostTensor, LoadMode, TensorFile};
 use autograd::optim::Optimizer;
@@ -11,17 +12,58 @@ use cda::{
     Affinity, BlockConfig, CdaConfig, Fusion, FusionKind, MutualFormerBlock, Path, Preset, Qkv, Start,
 };
 
-/// The type a case is computed in: the asked one, or that of its tensors.
-pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>) -> Dtype {
+/// The type a case is computed in: the asked one, or that of its tensors; on a device, `f32`.
+///
+/// # Errors
+/// If a device is asked for `f64`.
+pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>, place: &Place) -> Result<Dtype> {
+    if let Some(device) = place.device() {
+        ensure!(
+            asked != Some(Dtype::F64),
+            "--dtype f64: {} computes in f32; leave --dtype out, or compute with --device cpu",
+            device.name()
+        );
+        return Ok(Dtype::F32);
+    }
     let is_f64 = |(_, tensor): &(String, HostTensor)| matches!(tensor, HostTensor::F64(_));
-    asked.unwrap_or(if case.tensors.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 })
+    Ok(asked.unwrap_or(if case.tensors.iter().any(is_f64) { Dtype::F64 } else { Dtype::F32 }))
 }
 
-/// Runs a case of either kind in type `T`, on the path asked for.
+/// Runs a case of either kind in type `T` on the host, on the path asked for.
 pub fn replay<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
-    match metadata(case, "kind") {
-        Some("cda") => replay_cda::<T>(case, path),
-        Some("mutualformer-block") => replay_block::<T>(case, path),
+    replay_with(&Case { file: case, place: &|tensor: Tensor<T>| Ok(tensor) }, path)
+}
+
+/// As [`replay`], in `f32` wherever is asked for.
+pub fn replay_at(case: &TensorFile, path: Path, place: &Place) -> Result<TensorFile> {
+    replay_with(&Case { file: case, place: &|tensor| Ok(place.tensor(&tensor)?) }, path)
+}
+
+/// A case, and how its tensors get to where it is computed.
+struct Case<'a, T: Real> {
+    file: &'a TensorFile,
+    place: &'a dyn Fn(Tensor<T>) -> Result<Tensor<T>>,
+}
+
+impl<T: Real> Case<'_, T> {
+    fn tensor(&self, name: &str) -> Result<Tensor<T>> {
+        (self.place)(self.file.get(name).with_context(|| format!("tensor {name} is missing"))?.to())
+    }
+
+    /// The recorded parameters.
+    fn import(&self, params: &mut Params<T>) -> Result<()> {
+        params.import("param.", self.file, LoadMode::Strict)?;
+        for id in params.ids() {
+            params.set(id, (self.place)(params.get(id).clone())?);
+        }
+        Ok(())
+    }
+}
+
+fn replay_with<T: Real>(case: &Case<T>, path: Path) -> Result<TensorFile> {
+    match metadata(case.file, "kind") {
+        Some("cda") => replay_cda(case, path),
+        Some("mutualformer-block") => replay_block(case, path),
         Some(kind) => bail!("unknown kind of case {kind:?}; known are \"cda\" and \"mutualformer-block\""),
         None => bail!(
             "the file's metadata names no \"kind\": this is not a case (format: tests/fixtures/goldens)"
@@ -30,11 +72,11 @@ pub fn replay<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
 }
 
 /// Outputs o_r, o_d, u_rd, u_dr and the gradients of Σ output·cotangent with respect to the six inputs.
-fn replay_cda<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
-    let fusion = Fusion { kind: FusionKind::Cda, cda: diffusion_of(case)? };
+fn replay_cda<T: Real>(case: &Case<T>, path: Path) -> Result<TensorFile> {
+    let fusion = Fusion { kind: FusionKind::Cda, cda: diffusion_of(case.file)? };
     fusion.validate()?;
     let tape = Tape::<T>::new();
-    let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(tensor(case, name)?)) };
+    let leaf = |name: &str| -> Result<Var<T>> { Ok(tape.leaf(case.tensor(name)?)) };
     let modality = |m: &str| -> Result<Qkv<T>> {
         Ok(Qkv { q: leaf(&format!("q_{m}"))?, k: leaf(&format!("k_{m}"))?, v: leaf(&format!("v_{m}"))? })
     };
@@ -50,7 +92,7 @@ fn replay_cda<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
     for (name, y) in [("o_r", &mixed.o_r), ("o_d", &mixed.o_d), ("u_rd", &mixed.u_rd), ("u_dr", &mixed.u_dr)]
     {
         out.push(name, HostTensor::of(y.value())?);
-        let cotangent = Var::constant(tensor(case, &format!("cotangent.{name}"))?);
+        let cotangent = Var::constant(case.tensor(&format!("cotangent.{name}"))?);
         let term = y.mul(&cotangent).sum_all();
         loss = Some(loss.map_or_else(|| term.clone(), |loss| loss.add(&term)));
     }
@@ -65,21 +107,21 @@ fn replay_cda<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
 }
 
 /// y, the loss, all gradients, and ten AdamW losses of one block.
-fn replay_block<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
-    let (x, x_rd, target): (Tensor<T>, Tensor<T>, Tensor<T>) =
-        (tensor(case, "x")?, tensor(case, "x_rd")?, tensor(case, "target")?);
+fn replay_block<T: Real>(case: &Case<T>, path: Path) -> Result<TensorFile> {
+    let (x, x_rd, target) = (case.tensor("x")?, case.tensor("x_rd")?, case.tensor("target")?);
+    let file = case.file;
     let config = BlockConfig {
-        mlp_ratio: number(case, "mlp_ratio")?,
-        qkv_bias: flag(case, "qkv_bias", false)?,
-        joint_norm: flag(case, "joint_norm", true)?,
-        third_branch: flag(case, "third_branch", true)?,
-        fusion: Fusion { kind: FusionKind::Cda, cda: diffusion_of(case)? },
+        mlp_ratio: number(file, "mlp_ratio")?,
+        qkv_bias: flag(file, "qkv_bias", false)?,
+        joint_norm: flag(file, "joint_norm", true)?,
+        third_branch: flag(file, "third_branch", true)?,
+        fusion: Fusion { kind: FusionKind::Cda, cda: diffusion_of(file)? },
         path,
-        ..BlockConfig::new(x_rd.size(-1), number(case, "num_heads")? as usize)
+        ..BlockConfig::new(x_rd.size(-1), number(file, "num_heads")? as usize)
     };
     let (mut params, block) = Params::<T>::build(0, |scope| MutualFormerBlock::new(scope, config));
     let block = block?;
-    params.import("param.", case, LoadMode::Strict)?;
+    case.import(&mut params)?;
 
     // loss = mean(y·target) + mean(y²)/2
     let forward = |params: &Params<T>| {
@@ -139,10 +181,6 @@ fn diffusion_of(case: &TensorFile) -> Result<CdaConfig> {
 
 fn metadata<'a>(case: &'a TensorFile, name: &str) -> Option<&'a str> {
     case.metadata.get(name).map(String::as_str)
-}
-
-fn tensor<T: Real>(case: &TensorFile, name: &str) -> Result<Tensor<T>> {
-    Ok(case.get(name).with_context(|| format!("tensor {name} is missing"))?.to())
 }
 
 fn number(case: &TensorFile, name: &str) -> Result<f64> {

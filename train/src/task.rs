@@ -2,6 +2,7 @@
 //! [`Embedder`](crate::reid::Embedder) answer.
 
 use crate::config::RunConfig;
+use crate::device::Place;
 use crate::run_folder::Record;
 use anyhow::Result;
 use autograd::{Ctx, Params, Var};
@@ -40,6 +41,12 @@ pub trait Task: Clone {
 
     /// The same, to change.
     fn params_mut(&mut self) -> &mut Params;
+
+    /// The same network with its weights at a place: from here on it computes there.
+    fn at(mut self, place: &Place) -> Result<Self> {
+        *self.params_mut() = place.params(self.params())?;
+        Ok(self)
+    }
 
     /// Opens the data of a configuration; an error if it does not fill one update.
     fn open(config: &Self::Config) -> Result<Self::Data>;

@@ -1,6 +1,7 @@
 //! The training loop: updates, validation, checkpoints, resumption; the same for every [`Task`].
 
 use crate::config::{RunConfig, TrainConfig};
+use crate::device::Place;
 use crate::memory::peak_mb;
 use crate::optimisation::{frozen, learning_rate, optimizer};
 use crate::run_folder::{Record, RunFolder};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use autograd::checkpoint::{LoadMode, TensorFile};
 use autograd::optim::{Ema, Optimizer};
 use autograd::random::Key;
-use autograd::{Ctx, Grads, ParamId};
+use autograd::{Ctx, Grads, ParamId, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,8 @@ struct Position {
 pub struct Trainer<T: Task> {
     run: RunFolder,
     task: T,
+    /// Where the weights live, and all that is computed from them.
+    place: Place,
     optimizer: Optimizer,
     /// Parameters that keep their values.
     frozen: Vec<ParamId>,
@@ -56,20 +59,26 @@ pub struct Trainer<T: Task> {
 
 impl<T: Task> Trainer<T> {
     /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
-    pub fn new(config: &T::Config, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer<T>> {
+    pub fn new(
+        config: &T::Config,
+        run: RunFolder,
+        max_steps: Option<u64>,
+        place: &Place,
+    ) -> Result<Trainer<T>> {
         let mut config = config.clone();
         config.resolve()?;
         let mut task = T::new(&config)?;
         if let Some(path) = &config.train().trunk_weights {
             task.load_trunks(path).context("train.trunk_weights")?;
         }
-        let trainer = Trainer::prepare(task, run, max_steps)?;
+        let trainer = Trainer::prepare(task, run, max_steps, place)?;
         trainer.run.start(&config.to_toml())?;
         Ok(trainer)
     }
 
-    /// Opens the data; writes no file.
-    fn prepare(task: T, run: RunFolder, max_steps: Option<u64>) -> Result<Trainer<T>> {
+    /// Sends the weights to their place and opens the data; writes no file.
+    fn prepare(task: T, run: RunFolder, max_steps: Option<u64>, place: &Place) -> Result<Trainer<T>> {
+        let (task, place) = (task.at(place)?, place.clone());
         let data = T::open(task.config())?;
         let config = task.config().train();
         let batches: Vec<usize> =
@@ -85,11 +94,25 @@ impl<T: Task> Trainer<T> {
         let frozen = frozen(config, task.params())?;
         let (fingerprint, at) = (T::fingerprint(&data), Position::default());
         let best = f64::NEG_INFINITY;
-        Ok(Trainer { run, task, optimizer, frozen, ema, at, best, data, fingerprint, batches, max_steps })
+        Ok(Trainer {
+            run,
+            task,
+            place,
+            optimizer,
+            frozen,
+            ema,
+            at,
+            best,
+            data,
+            fingerprint,
+            batches,
+            max_steps,
+        })
     }
 
-    /// Goes on with a run from its `last.state.safetensors`; without `max_steps` to the end it had before.
-    pub fn resume(run: RunFolder, max_steps: Option<u64>) -> Result<Trainer<T>> {
+    /// Goes on with a run from its `last.state.safetensors`, wherever that was made; without `max_steps` to the end it had
+    /// before.
+    pub fn resume(run: RunFolder, max_steps: Option<u64>, place: &Place) -> Result<Trainer<T>> {
         let path = run.path("last.state.safetensors");
         let state = TensorFile::read(&path).context("cannot resume")?;
         let text = |name: &str| {
@@ -106,7 +129,7 @@ impl<T: Task> Trainer<T> {
         );
         let config = T::Config::parse(text("config")?, &[])?;
         let limit = state.metadata.get("max_steps").map(|steps| steps.parse()).transpose()?;
-        let mut trainer = Trainer::prepare(T::new(&config)?, run, max_steps.or(limit))?;
+        let mut trainer = Trainer::prepare(T::new(&config)?, run, max_steps.or(limit), place)?;
         trainer.task.params_mut().import("param.", &state, LoadMode::Strict)?;
         trainer.optimizer.import(trainer.task.params(), &state)?;
         if let Some(ema) = &mut trainer.ema {
@@ -230,7 +253,7 @@ impl<T: Task> Trainer<T> {
 
     /// Measures the test sets with the best weights and writes the summary.
     fn finish(self, start: Instant) -> Result<Outcome<T>> {
-        let best = T::load(&self.run.path("best.safetensors"))?;
+        let best = T::load(&self.run.path("best.safetensors"))?.at(&self.place)?;
         let summary = best.test(&self.data, start)?;
         self.run.write("summary.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;
         crate::report::plot_run(&self.run)?;
@@ -243,12 +266,12 @@ impl<T: Task> Trainer<T> {
         // Shares its memory with the weights, and is gone before these change: it costs nothing.
         let (params, at) = (self.task.params().clone(), self.at);
         let mut sum: Option<Grads> = None;
-        let mut loss = 0.0;
+        let mut losses = Vec::new();
         for batch in group {
             let key =
                 Key { seed: self.task.config().seed(), epoch: self.at.epoch, step: self.at.batch as u64 };
-            let (value, grads) = self.gradients(batch, key)?;
-            loss += value / group.len() as f64;
+            let (loss, grads) = self.gradients(batch, key);
+            losses.push(loss);
             match &mut sum {
                 Some(sum) => sum.accumulate(&grads),
                 none => *none = Some(grads),
@@ -261,8 +284,9 @@ impl<T: Task> Trainer<T> {
             grads.scale(1.0 / group.len() as f64);
         }
         self.at.step += 1;
+        let (loss, norm) = self.mean_and_norm(&losses, &grads)?;
         let limit = self.config().clip_norm;
-        let norm = grads.clip_norm(if limit > 0.0 { limit } else { f64::INFINITY })?;
+        grads.limit_norm(norm, if limit > 0.0 { limit } else { f64::INFINITY });
         if !loss.is_finite() || !norm.is_finite() {
             let culprit = grads.first_non_finite(&params)?;
             (*self.task.params_mut(), self.at) = (params, at);
@@ -285,14 +309,30 @@ impl<T: Task> Trainer<T> {
         Ok((loss, norm))
     }
 
+    /// Mean of the losses and norm of the gradients: the only numbers that an update reads, in one piece. A device waits
+    /// here, and here it is seen if something failed there; then nothing has been saved since.
+    fn mean_and_norm(&self, losses: &[Tensor], grads: &Grads) -> Result<(f64, f64)> {
+        let square = grads.squared_norm();
+        let numbers = Tensor::items(&losses.iter().chain(&square).collect::<Vec<_>>()).with_context(|| {
+            format!(
+                "update {} failed on its device; the state that was saved last is as it was. Go on from it with --resume, \
+                 with --device cpu if need be, or train anew with a lower train.batch and a higher train.accumulate",
+                self.at.step
+            )
+        })?;
+        let (losses, square) = numbers.split_at(losses.len());
+        let mean = losses.iter().map(|&loss| f64::from(loss) / losses.len() as f64).sum();
+        Ok((mean, square.iter().map(|&square| f64::from(square)).sum::<f64>().sqrt()))
+    }
+
     /// Loss and gradients of one batch; stores batch norm's running statistics.
-    fn gradients(&mut self, batch: &T::Batch, key: Key) -> Result<(f64, Grads)> {
+    fn gradients(&mut self, batch: &T::Batch, key: Key) -> (Tensor, Grads) {
         let ctx = Ctx::train(self.task.params(), key);
         let loss = self.task.loss(&ctx, batch);
         let grads = loss.backward();
         let buffers = ctx.finish();
         self.task.params_mut().apply(buffers);
-        Ok((f64::from(loss.value().item()?), grads))
+        (loss.value().clone(), grads)
     }
 
     /// The weights that are validated: their average, where one is kept.
@@ -308,8 +348,8 @@ impl<T: Task> Trainer<T> {
         self.task.config().train()
     }
 
+    /// Writes the last weights and all that a resumption needs. What can fail on a device comes before the first file.
     fn save_state(&self) -> Result<()> {
-        self.task.save(&self.run.path("last.safetensors"))?;
         let mut state = TensorFile::default();
         self.task.params().export("param.", &mut state)?;
         self.optimizer.export(self.task.params(), &mut state)?;
@@ -330,6 +370,7 @@ impl<T: Task> Trainer<T> {
         if let Some(limit) = self.max_steps {
             state.metadata.insert("max_steps".to_owned(), limit.to_string());
         }
+        self.task.save(&self.run.path("last.safetensors"))?;
         state.write(self.run.path("last.state.safetensors"))?;
         Ok(())
     }

@@ -17,6 +17,15 @@ pub(crate) enum Level {
     Avx512,
 }
 
+/// The vector instructions that host tensors are computed with: "baseline", "avx2" or "avx512".
+pub fn vector_instructions() -> &'static str {
+    match level() {
+        Level::Baseline => "baseline",
+        Level::Avx2 => "avx2",
+        Level::Avx512 => "avx512",
+    }
+}
+
 /// The best level this processor has. `AUTOGRAD_SIMD=baseline` or `avx2` lowers it, to test and to measure the others.
 pub(crate) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();

@@ -4,7 +4,7 @@ mod dispatch;
 pub mod shape;
 
 use crate::cpu::recycle::{self, Recycled};
-use crate::device::{Buffer, DeviceError, DeviceHandle};
+use crate::device::{Buffer, DeviceError, DeviceHandle, View};
 use crate::random::Key;
 use crate::real::Real;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
@@ -188,6 +188,16 @@ impl<T: Real> Tensor<T> {
             self.shape()
         );
         Ok(self.to_host()?.as_slice()[0])
+    }
+
+    /// The only values of several tensors with one element each, which live in one place, in a single read.
+    #[track_caller]
+    pub fn items(tensors: &[&Tensor<T>]) -> Result<Vec<T>, DeviceError> {
+        let together = (0..).zip(tensors).fold(None, |together, (offset, tensor)| {
+            let view = View { offset, strides: vec![1] };
+            Some(tensor.with_shape(&[1]).place(together, &[tensors.len()], &view, false))
+        });
+        together.map_or(Ok(Vec::new()), |together| Ok(together.to_host()?.as_slice().to_vec()))
     }
 
     /// The same values in the other type. Host tensors only.

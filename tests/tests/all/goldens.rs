@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use train::replay::replay;
 
 /// Largest differences allowed, relative to the tensor's largest value.
-struct Tolerance {
+pub struct Tolerance {
     values: f64,
     gradients: f64,
 }
@@ -21,10 +21,10 @@ fn cases(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Replays a case in `T` and compares everything it writes; prints the worst difference by name.
-fn compare<T: Real>(path: &Path, how: How, tolerance: &Tolerance) {
+/// Replays a case and compares everything that was written; prints the worst difference by name.
+fn compare(path: &Path, how: How, tolerance: &Tolerance, replay: impl Fn(&TensorFile, How) -> TensorFile) {
     let case = TensorFile::read(path).unwrap();
-    let ours = replay::<T>(&case, how).unwrap();
+    let ours = replay(&case, how);
     let is_result = |name: &str| {
         ["y", "loss", "adamw.losses", "o_r", "o_d", "u_rd", "u_dr"].contains(&name)
             || name.starts_with("grad.")
@@ -65,33 +65,42 @@ fn compare<T: Real>(path: &Path, how: How, tolerance: &Tolerance) {
 }
 
 const F64: Tolerance = Tolerance { values: 1e-10, gradients: 1e-10 };
-const F32: Tolerance = Tolerance { values: 1e-5, gradients: 1e-4 };
+pub const F32: Tolerance = Tolerance { values: 1e-5, gradients: 1e-4 };
 
-/// All cases of a folder, on both paths.
-fn compare_all<T: Real>(folder: &str, count: usize, tolerance: &Tolerance) {
+/// All cases of a folder, on both paths, as `replay` replays them.
+pub fn compare_all(
+    folder: &str,
+    count: usize,
+    tolerance: &Tolerance,
+    replay: impl Fn(&TensorFile, How) -> TensorFile,
+) {
     let cases = cases(folder);
     assert_eq!(cases.len(), count);
     for how in [How::Plain, How::Fast] {
-        cases.iter().for_each(|case| compare::<T>(case, how, tolerance));
+        cases.iter().for_each(|case| compare(case, how, tolerance, &replay));
     }
+}
+
+fn on_host<T: Real>(case: &TensorFile, how: How) -> TensorFile {
+    replay::<T>(case, how).unwrap()
 }
 
 #[test]
 fn cda_cases_in_f64() {
-    compare_all::<f64>("cda", 10, &F64);
+    compare_all("cda", 10, &F64, on_host::<f64>);
 }
 
 #[test]
 fn cda_cases_in_f32() {
-    compare_all::<f32>("cda", 10, &F32);
+    compare_all("cda", 10, &F32, on_host::<f32>);
 }
 
 #[test]
 fn block_cases_in_f64() {
-    compare_all::<f64>("block", 6, &F64);
+    compare_all("block", 6, &F64, on_host::<f64>);
 }
 
 #[test]
 fn block_cases_in_f32() {
-    compare_all::<f32>("block", 6, &F32);
+    compare_all("block", 6, &F32, on_host::<f32>);
 }

@@ -13,5 +13,8 @@ mod reid;
 mod reid_snapshots;
 mod snapshots;
 mod threads;
+mod trainer;
 mod values;
 mod vulkan;
+mod vulkan_goldens;
+mod vulkan_training;

@@ -1,8 +1,9 @@
 //! The released MutualFormer block in `f32`: gradients for both inputs and all parameters, cotangent of ones.
 
-use super::{in_words, medians, show, timed};
-use crate::cli::{PathArg, on_cpu, positive};
-use crate::memory::peak_mb;
+use super::clock::{Clock, Machine};
+use super::{in_words, medians, show};
+use crate::cli::{PathArg, positive};
+use crate::device::DeviceArgs;
 use anyhow::Result;
 use autograd::random::Key;
 use autograd::{Ctx, Params, Tensor};
@@ -30,9 +31,8 @@ pub(crate) struct BlockArgs {
     /// Repetitions after one to warm up
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 7)]
     repeat: usize,
-    /// Where to compute; this version knows the cpu only
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -42,25 +42,25 @@ pub(crate) struct BlockArgs {
 pub(super) struct BlockReport {
     pub(super) forward_ms: f64,
     pub(super) backward_ms: f64,
-    /// Largest resident set of the process so far in MiB.
+    /// Largest resident set of the process so far in MiB; on a device, the most memory that its buffers took.
     pub(super) peak_mb: Option<f64>,
     threads: usize,
-    device: String,
+    #[serde(flatten)]
+    machine: Machine,
     /// The path that was taken, plain or fast.
     path: Path,
 }
 
 impl BlockArgs {
     pub(super) fn run(&self) -> Result<()> {
-        on_cpu(&self.device)?;
         let BlockArgs { batch, tokens, dim, heads, .. } = self;
         show(&self.measure()?, self.json, |report| {
             format!(
-                "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {}, {} threads, {:?} path",
+                "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {}, {}, {:?} path",
                 report.forward_ms,
                 report.backward_ms,
                 in_words(report.peak_mb),
-                report.threads,
+                report.machine.in_words(report.threads),
                 report.path
             )
         })
@@ -71,22 +71,24 @@ impl BlockArgs {
         let BlockArgs { batch, tokens, dim, heads, .. } = *self;
         let config = BlockConfig { path: self.path.path(), ..BlockConfig::new(dim, heads) };
         let (params, block) = Params::<f32>::build(0, |scope| MutualFormerBlock::new(scope, config));
-        let (block, key) = (block?, Key::default());
-        let x = Tensor::randn(&[batch, tokens, 2 * dim], key, 0);
-        let x_rd = Tensor::randn(&[batch, tokens, dim], key, 1);
+        let (block, key, clock) = (block?, Key::default(), Clock::open(self.device)?);
+        let params = clock.place.params(&params)?;
+        let x = clock.place.tensor(&Tensor::randn(&[batch, tokens, 2 * dim], key, 0))?;
+        let x_rd = clock.place.tensor(&Tensor::randn(&[batch, tokens, dim], key, 1))?;
         let [forward_ms, backward_ms] = medians(self.repeat, || {
             let ctx = Ctx::train(&params, key);
             let (x, x_rd) = (ctx.input(x.clone()), ctx.input(x_rd.clone()));
-            let (forward_ms, y) = timed(|| block.forward(&ctx, &x, &x_rd));
-            let (backward_ms, _) = timed(|| y.backward_with(Tensor::ones(y.shape())));
-            [forward_ms, backward_ms]
-        });
+            let (forward_ms, y) = clock.timed(|| block.forward(&ctx, &x, &x_rd))?;
+            let ones = y.value().full_like(y.shape(), 1.0);
+            let (backward_ms, _) = clock.timed(|| y.backward_with(ones))?;
+            Ok([forward_ms, backward_ms])
+        })?;
         Ok(BlockReport {
             forward_ms,
             backward_ms,
-            peak_mb: peak_mb(),
+            peak_mb: clock.peak_mb(),
             threads: rayon::current_num_threads(),
-            device: "cpu".to_owned(),
+            machine: clock.machine(),
             path: taken(self.path, tokens, dim, heads),
         })
     }

@@ -1,7 +1,9 @@
-//! Matrix products in `f32`.
+//! Matrix products in `f32`. On devices the bytes are counted too, those of the operands and of the result once each.
 
-use super::{gflops, medians, show, timed};
+use super::clock::{Clock, Machine};
+use super::{giga, medians, show};
 use crate::cli::positive;
+use crate::device::DeviceArgs;
 use anyhow::Result;
 use autograd::Tensor;
 use autograd::random::Key;
@@ -32,16 +34,28 @@ pub(crate) struct GemmArgs {
     /// Repetitions after one to warm up
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 11)]
     repeat: usize,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Time and rate of one size.
+/// Time and rates of one size.
 #[derive(Serialize)]
-struct GemmReport {
+struct Rates {
     ms: f64,
     gflops: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gb_per_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct GemmReport {
+    #[serde(flatten)]
+    rates: Rates,
+    #[serde(flatten)]
+    machine: Machine,
 }
 
 #[derive(Serialize)]
@@ -51,6 +65,8 @@ struct GemmList {
     ms: f64,
     /// Geometric mean of the rates.
     gflops: f64,
+    #[serde(flatten)]
+    machine: Machine,
 }
 
 #[derive(Serialize)]
@@ -60,42 +76,52 @@ struct GemmLine {
     k: usize,
     n: usize,
     #[serde(flatten)]
-    report: GemmReport,
+    rates: Rates,
 }
 
 impl GemmArgs {
     pub(super) fn run(&self) -> Result<()> {
+        let clock = Clock::open(self.device)?;
+        let machine = clock.machine();
         if self.all {
-            let shapes: Vec<GemmLine> =
-                STANDARD.iter().map(|&(batch, m, k, n)| GemmLine::new(batch, m, k, n, self.repeat)).collect();
-            let ms = shapes.iter().map(|line| line.report.ms).sum();
+            let lines = STANDARD.iter().map(|&size| GemmLine::measure(size, self.repeat, &clock));
+            let shapes: Vec<GemmLine> = lines.collect::<Result<_>>()?;
+            let ms = shapes.iter().map(|line| line.rates.ms).sum();
             let log_mean =
-                shapes.iter().map(|line| line.report.gflops.ln()).sum::<f64>() / shapes.len() as f64;
-            return show(&GemmList { shapes, ms, gflops: log_mean.exp() }, self.json, |list| {
+                shapes.iter().map(|line| line.rates.gflops.ln()).sum::<f64>() / shapes.len() as f64;
+            return show(&GemmList { shapes, ms, gflops: log_mean.exp(), machine }, self.json, |list| {
                 let lines: String = list.shapes.iter().map(|line| line.text() + "\n").collect();
-                format!("{lines}geometric mean: {:.1} GFLOP/s", list.gflops)
+                format!("{lines}geometric mean: {:.1} GFLOP/s{}", list.gflops, of_device(&list.machine))
             });
         }
-        let line = GemmLine::new(self.batch, self.m, self.k, self.n, self.repeat);
-        show(&line.report, self.json, |_| line.text())
+        let line = GemmLine::measure((self.batch, self.m, self.k, self.n), self.repeat, &clock)?;
+        let text = line.text() + &of_device(&machine);
+        show(&GemmReport { rates: line.rates, machine }, self.json, |_| text)
     }
+}
+
+/// A line that names the device, if there is one.
+fn of_device(machine: &Machine) -> String {
+    if machine.is_device() { format!("\n{}", machine.in_words(0)) } else { String::new() }
 }
 
 impl GemmLine {
-    fn new(batch: usize, m: usize, k: usize, n: usize, repeat: usize) -> GemmLine {
-        GemmLine { batch, m, k, n, report: gemm(batch, m, k, n, repeat) }
+    /// Times `[batch, m, k] × [batch, k, n]`.
+    fn measure(size: (usize, usize, usize, usize), repeat: usize, clock: &Clock) -> Result<GemmLine> {
+        let ((batch, m, k, n), key) = (size, Key::default());
+        let a = clock.place.tensor(&Tensor::randn(&[batch, m, k], key, 0))?;
+        let b = clock.place.tensor(&Tensor::randn(&[batch, k, n], key, 1))?;
+        let [ms] = medians(repeat, || Ok([clock.timed(|| a.matmul(false, &b, false, 1.0))?.0]))?;
+        let bytes = size_of::<f32>() * batch * (m * k + k * n + m * n);
+        let gb_per_s = clock.place.device().map(|_| giga(bytes, ms));
+        let rates = Rates { ms, gflops: giga(2 * batch * m * k * n, ms), gb_per_s };
+        Ok(GemmLine { batch, m, k, n, rates })
     }
 
     fn text(&self) -> String {
-        let GemmLine { batch, m, k, n, report: GemmReport { ms, gflops } } = self;
-        format!("{:<26}{ms:>10.3} ms{gflops:>9.1} GFLOP/s", format!("{batch} x ({m} x {k} x {n})"))
+        let GemmLine { batch, m, k, n, rates: Rates { ms, gflops, gb_per_s } } = self;
+        let name = format!("{batch} x ({m} x {k} x {n})");
+        let bytes = gb_per_s.map_or(String::new(), |rate| format!("{rate:>9.2} GB/s"));
+        format!("{name:<26}{ms:>10.3} ms{gflops:>9.1} GFLOP/s{bytes}")
     }
-}
-
-/// Times `[batch, m, k] × [batch, k, n]`.
-fn gemm(batch: usize, m: usize, k: usize, n: usize, repeat: usize) -> GemmReport {
-    let key = Key::default();
-    let (a, b) = (Tensor::<f32>::randn(&[batch, m, k], key, 0), Tensor::<f32>::randn(&[batch, k, n], key, 1));
-    let [ms] = medians(repeat, || [timed(|| a.matmul(false, &b, false, 1.0)).0]);
-    GemmReport { ms, gflops: gflops(2 * batch * m * k * n, ms) }
 }

@@ -4,6 +4,7 @@
 //! file each; `train/bench/compare_pytorch.py` measures the same things in PyTorch and puts both side by side.
 
 mod block;
+mod clock;
 mod conv;
 mod conv_lists;
 mod curve;
@@ -14,7 +15,6 @@ mod trunk;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
-use std::time::Instant;
 
 /// The trunks there are.
 #[derive(Clone, Copy, ValueEnum)]
@@ -66,18 +66,11 @@ fn show<R: Serialize>(report: &R, json: bool, text: impl FnOnce(&R) -> String) -
     Ok(())
 }
 
-/// Milliseconds that `f` took, and its result.
-fn timed<R>(f: impl FnOnce() -> R) -> (f64, R) {
-    let start = Instant::now();
-    let result = f();
-    (start.elapsed().as_secs_f64() * 1e3, result)
-}
-
 /// Medians of the `K` times that `run` measures, over `repeat` calls after one to warm up.
-fn medians<const K: usize>(repeat: usize, mut run: impl FnMut() -> [f64; K]) -> [f64; K] {
-    run();
-    let times: Vec<[f64; K]> = (0..repeat).map(|_| run()).collect();
-    std::array::from_fn(|k| median(times.iter().map(|times| times[k]).collect()))
+fn medians<const K: usize>(repeat: usize, mut run: impl FnMut() -> Result<[f64; K]>) -> Result<[f64; K]> {
+    run()?;
+    let times: Vec<[f64; K]> = (0..repeat).map(|_| run()).collect::<Result<_>>()?;
+    Ok(std::array::from_fn(|k| median(times.iter().map(|times| times[k]).collect())))
 }
 
 fn median(mut times: Vec<f64>) -> f64 {
@@ -86,9 +79,9 @@ fn median(mut times: Vec<f64>) -> f64 {
     if times.len() % 2 == 1 { times[half] } else { (times[half - 1] + times[half]) / 2.0 }
 }
 
-/// 10⁹ operations per second, given operations and milliseconds.
-fn gflops(operations: usize, ms: f64) -> f64 {
-    operations as f64 * 1e-6 / ms
+/// 10⁹ a second, given a number of operations or bytes and milliseconds.
+fn giga(count: usize, ms: f64) -> f64 {
+    count as f64 * 1e-6 / ms
 }
 
 /// A peak of memory in words.
@@ -111,8 +104,9 @@ mod tests {
         let mut calls = 0.0;
         let [first, second] = medians(3, || {
             calls += 1.0;
-            [calls, -calls]
-        });
+            Ok([calls, -calls])
+        })
+        .unwrap();
         assert_eq!((first, second), (3.0, -3.0));
     }
 }

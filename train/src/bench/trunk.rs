@@ -1,11 +1,13 @@
 //! A trunk, the network that turns a picture into feature maps, in training mode: convolutions with batch norms between.
 //! Backward starts from a cotangent of ones on the coarsest map and ends at all parameters.
 
-use super::{Net, medians, show, timed};
+use super::clock::{Clock, Machine};
+use super::{Net, medians, show};
 use crate::cli::positive;
+use crate::device::DeviceArgs;
 use anyhow::{Result, ensure};
 use autograd::random::Key;
-use autograd::{Ctx, Params, Tensor, Var};
+use autograd::{Ctx, Params, Tensor};
 use clap::Args;
 use models::trunk::{Trunk, TrunkKind};
 use serde::Serialize;
@@ -24,6 +26,8 @@ pub(crate) struct TrunkArgs {
     /// Repetitions after one to warm up
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 5)]
     repeat: usize,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,6 +39,8 @@ struct TrunkReport {
     backward_ms: f64,
     parameters: usize,
     threads: usize,
+    #[serde(flatten)]
+    machine: Machine,
 }
 
 impl TrunkArgs {
@@ -44,39 +50,42 @@ impl TrunkArgs {
             "a picture of {} pixels a side is too small, at least 64 are needed",
             self.size
         );
-        show(&self.measure(), self.json, |report| {
+        show(&self.measure()?, self.json, |report| {
             format!(
-                "trunk B{} at {} px, {} parameters: forward {:.1} ms, backward {:.1} ms, {} threads",
+                "trunk B{} at {} px, {} parameters: forward {:.1} ms, backward {:.1} ms, {}",
                 self.batch,
                 self.size,
                 report.parameters,
                 report.forward_ms,
                 report.backward_ms,
-                report.threads
+                report.machine.in_words(report.threads)
             )
         })
     }
 
-    fn measure(&self) -> TrunkReport {
+    fn measure(&self) -> Result<TrunkReport> {
         let kind = match self.net {
             Net::Resnet50 => TrunkKind::ResNet50,
             Net::Mobilenetv2 => TrunkKind::MobileNetV2,
         };
         let (params, trunk) = Params::<f32>::build(0, |scope| Trunk::new(scope, kind, false));
-        let key = Key::default();
-        let x = Tensor::randn(&[self.batch, 3, self.size, self.size], key, 0);
+        let (key, clock) = (Key::default(), Clock::open(self.device)?);
+        let params = clock.place.params(&params)?;
+        let x = clock.place.tensor(&Tensor::randn(&[self.batch, 3, self.size, self.size], key, 0))?;
         let [forward_ms, backward_ms] = medians(self.repeat, || {
             let ctx = Ctx::train(&params, key);
             let (forward_ms, [.., coarsest]) =
-                timed(|| trunk.forward(&ctx, &Var::constant(x.clone()), false));
-            let (backward_ms, _) = timed(|| coarsest.backward_with(Tensor::ones(coarsest.shape())));
-            [forward_ms, backward_ms]
-        });
-        TrunkReport {
+                clock.timed(|| trunk.forward(&ctx, &ctx.constant(&x), false))?;
+            let ones = coarsest.value().full_like(coarsest.shape(), 1.0);
+            let (backward_ms, _) = clock.timed(|| coarsest.backward_with(ones))?;
+            Ok([forward_ms, backward_ms])
+        })?;
+        Ok(TrunkReport {
             forward_ms,
             backward_ms,
             parameters: params.num_learned(),
             threads: rayon::current_num_threads(),
-        }
+            machine: clock.machine(),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the command line can say.
 
 use crate::bench::Bench;
+use crate::device::DeviceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::DepthFormat;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub(super) enum Command {
         /// Make so many updates in all, if the epochs hold more; the schedule of the learning rate ends there
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         steps: Option<u64>,
+        #[command(flatten)]
+        device: DeviceArgs,
     },
     /// Print a commented configuration to start from
     Config {
@@ -58,6 +61,8 @@ pub(super) enum Command {
     Embed {
         #[command(flatten)]
         network: EmbedderArgs,
+        #[command(flatten)]
+        device: DeviceArgs,
         /// A data set in the layout of RGBN300, of which queries and gallery are taken, or a folder of pictures
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
@@ -107,15 +112,20 @@ pub(super) enum Command {
         /// The safetensors file to write outputs and gradients to, under the case's names
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// Type to compute in (default: the file's)
+        /// Type to compute in (default: the file's; devices other than the cpu compute in f32)
         #[arg(long, value_name = "TYPE")]
         dtype: Option<DtypeArg>,
         /// How attention and CDA are computed: with matrices or without; the results agree up to rounding
         #[arg(long, default_value = "auto")]
         path: PathArg,
-        /// Where to compute; this version knows the cpu only
-        #[arg(long, default_value = "cpu")]
-        device: String,
+        #[command(flatten)]
+        device: DeviceArgs,
+    },
+    /// List the devices to compute on, and what each can do
+    Devices {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Measure speed; times are medians
     Bench {
@@ -145,9 +155,8 @@ pub(super) struct TrainArgs {
     /// Go on with the interrupted run in --out, as if it had not been interrupted
     #[arg(long)]
     pub(super) resume: bool,
-    /// Where to compute; this version knows the cpu only
-    #[arg(long, default_value = "cpu")]
-    pub(super) device: String,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
     /// Replaces the configuration's seed
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -180,6 +189,8 @@ pub(super) struct PredictArgs {
     /// (distance) or disparity; sets that differ are predicted one by one
     #[arg(long, default_value = "near-bright")]
     pub(super) depth_format: DepthFormat,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
 }
 
 #[derive(Subcommand)]
@@ -192,6 +203,8 @@ pub(super) enum PredictTask {
 pub(super) struct FindArgs {
     #[command(flatten)]
     pub(super) network: EmbedderArgs,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
     /// A picture of the object, its spectra side by side; several give the sheet several rows
     #[arg(long, value_name = "IMG", required = true, num_args = 1..)]
     pub(super) query: Vec<PathBuf>,

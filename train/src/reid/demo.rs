@@ -6,6 +6,7 @@ use super::sheet::write_ranked_sheet;
 use super::source::{Pictures, SearchSet};
 use super::{Embedder, ReidSummary};
 use crate::config::{RunConfig, built_in};
+use crate::device::Place;
 use crate::run_folder::RunFolder;
 use crate::task::Task;
 use crate::trainer::{Outcome, Trainer};
@@ -26,8 +27,8 @@ const SHEET: (usize, usize) = (6, 8);
 
 /// Trains three networks into `out`, leaves a ranked sheet there and prints what they score; `steps` limits the updates
 /// of each.
-pub fn demo(out: &Path, steps: Option<u64>, stop: &AtomicBool) -> Result<()> {
-    let Some(table) = train_all(out, &[], steps, stop)? else { return Ok(()) };
+pub fn demo(out: &Path, steps: Option<u64>, place: &Place, stop: &AtomicBool) -> Result<()> {
+    let Some(table) = train_all(out, &[], steps, place, stop)? else { return Ok(()) };
     let at = out.display();
     println!("vehicles that no network was trained on:\n{table}");
     println!("pictures:  {at}/mutualformer/samples/found.png  searches, right and wrong framed");
@@ -47,6 +48,7 @@ pub fn train_all(
     out: &Path,
     changes: &[String],
     steps: Option<u64>,
+    place: &Place,
     stop: &AtomicBool,
 ) -> Result<Option<String>> {
     let mut table = String::new();
@@ -54,7 +56,7 @@ pub fn train_all(
         let out = out.join(folder);
         let changes = [changes, &[streams.to_owned()]].concat();
         let config = ReidRunConfig::parse(built_in("demo-reid")?, &changes)?;
-        let trainer = Trainer::<Embedder>::new(&config, RunFolder::create(&out)?, steps)?;
+        let trainer = Trainer::<Embedder>::new(&config, RunFolder::create(&out)?, steps, place)?;
         eprintln!("{name}: training {} parameters from nothing", trainer.task().params().num_learned());
         match trainer.train(stop)? {
             Outcome::Interrupted => {

@@ -63,7 +63,7 @@ impl Embedder {
     pub fn forward(&self, ctx: &Ctx, batch: &ReidBatch) -> ReidOutput {
         let picture = |stream: &Spectrum| {
             let pictures: &ndarray::Array4<f32> = &batch.pictures[stream.place()];
-            Var::constant(Tensor::from_array(pictures.clone().into_dyn()))
+            ctx.constant(&Tensor::from_array(pictures.clone().into_dyn()))
         };
         let pictures: Vec<Var> = self.config.model.streams.iter().map(picture).collect();
         self.net.forward(ctx, &pictures)

@@ -15,7 +15,8 @@ fn object(arguments: &str, expected: &[&str]) -> serde_json::Map<String, serde_j
 
 #[test]
 fn gemm() {
-    let report = object("bench gemm --m 8 --k 16 --n 4 --batch 2 --repeat 3 --json", &["gflops", "ms"]);
+    let report =
+        object("bench gemm --m 8 --k 16 --n 4 --batch 2 --repeat 3 --json", &["device", "gflops", "ms"]);
     let [ms, gflops] = ["ms", "gflops"].map(|key| report[key].as_f64().unwrap());
     assert!(ms > 0.0);
     // 2·2·8·16·4 operations.
@@ -36,7 +37,7 @@ fn block() {
 
 #[test]
 fn gemm_list() {
-    let report = object("bench gemm --all --repeat 1 --json", &["gflops", "ms", "shapes"]);
+    let report = object("bench gemm --all --repeat 1 --json", &["device", "gflops", "ms", "shapes"]);
     let shapes = report["shapes"].as_array().unwrap();
     let sizes: Vec<[u64; 4]> =
         shapes.iter().map(|shape| ["batch", "m", "k", "n"].map(|key| shape[key].as_u64().unwrap())).collect();
@@ -52,7 +53,7 @@ fn gemm_list() {
     assert!((report["gflops"].as_f64().unwrap().ln() - log_mean).abs() < 1e-9);
 }
 
-const CONV_KEYS: [&str; 4] = ["backward_ms", "forward_ms", "shapes", "threads"];
+const CONV_KEYS: [&str; 5] = ["backward_ms", "device", "forward_ms", "shapes", "threads"];
 
 #[test]
 fn one_convolution() {
@@ -97,7 +98,7 @@ fn training_step() {
 #[test]
 fn trunks() {
     for (net, parameters) in [("resnet50", 23_508_032), ("mobilenetv2", 1_811_712)] {
-        let keys = ["backward_ms", "forward_ms", "parameters", "threads"];
+        let keys = ["backward_ms", "device", "forward_ms", "parameters", "threads"];
         let report = object(&format!("bench trunk --net {net} --size 64 --batch 1 --repeat 1 --json"), &keys);
         assert_eq!(report["parameters"], parameters);
         assert!(

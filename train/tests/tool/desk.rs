@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use train::config::{Config, RunConfig, built_in};
 
@@ -67,6 +68,15 @@ impl Desk {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments}: {}\n{errors}", output.status);
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits until a file that someone writes has so many lines.
+    pub fn wait_for_lines(&self, file: &str, lines: usize) {
+        let start = Instant::now();
+        while std::fs::read_to_string(self.path(file)).unwrap_or_default().lines().count() < lines {
+            assert!(start.elapsed() < Duration::from_secs(60), "{file} does not grow");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Runs the tool, which must refuse with exit code 1 and one error, without a panic; returns that error.

@@ -3,14 +3,15 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 22] = [
-    ("demo", &["--out", "--steps"]),
+const COMMANDS: [(&str, &[&str]); 23] = [
+    ("demo", &["--out", "--steps", "--device"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
+    ("devices", &["--json"]),
     ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
-    ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format"]),
-    ("predict reid", &["--run", "--weights", "--query", "--gallery", "--top", "--out"]),
-    ("embed", &["--run", "--weights", "--data", "--out"]),
+    ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format", "--device"]),
+    ("predict reid", &["--run", "--weights", "--query", "--gallery", "--top", "--out", "--device"]),
+    ("embed", &["--run", "--weights", "--data", "--out", "--device"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("score reid", &["--features", "--rerank", "--json"]),
     ("inspect", &[]),
@@ -19,16 +20,16 @@ const COMMANDS: [(&str, &[&str]); 22] = [
     ("synth reid", &["--out", "--ids", "--cams", "--per-cam", "--seed", "--size"]),
     ("import-depth", &["--out", "--format"]),
     ("replay", &["--out", "--dtype", "--path", "--device"]),
-    ("bench gemm", &["--m", "--k", "--n", "--batch", "--all", "--repeat", "--json"]),
+    ("bench gemm", &["--m", "--k", "--n", "--batch", "--all", "--repeat", "--device", "--json"]),
     (
         "bench conv",
         &[
             "--net", "--in", "--out", "--kernel", "--stride", "--groups", "--size", "--batch", "--repeat",
-            "--json",
+            "--device", "--json",
         ],
     ),
     ("bench block", &["--batch", "--tokens", "--dim", "--heads", "--path", "--repeat", "--device", "--json"]),
-    ("bench trunk", &["--net", "--batch", "--size", "--repeat", "--json"]),
+    ("bench trunk", &["--net", "--batch", "--size", "--repeat", "--device", "--json"]),
     ("bench sod", &["--config", "--size", "--batch", "--set", "--repeat", "--device", "--json"]),
     (
         "bench curve",

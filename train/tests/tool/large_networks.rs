@@ -3,6 +3,7 @@
 use crate::desk::{Desk, metrics, tensors};
 use train::config::{Config, RunConfig, built_in};
 use train::detector::Detector;
+use train::device::Place;
 use train::run_folder::RunFolder;
 use train::trainer::Trainer;
 
@@ -49,7 +50,8 @@ fn resnet50_makes_two_updates() {
     // Not through the tool, which would write three files of some hundred megabytes each.
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(&folder.path().join("run")).unwrap();
-    let mut trainer = Trainer::<Detector>::new(&small("mutualformer-resnet50"), run, None).unwrap();
+    let mut trainer =
+        Trainer::<Detector>::new(&small("mutualformer-resnet50"), run, None, &Place::default()).unwrap();
     let before = trainer.task().params.clone();
     trainer.time_updates(1).unwrap(); // an update ends with an error if its loss or gradient is not finite
     let after = &trainer.task().params;

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod depth;
 mod desk;
+mod device;
 mod folder_run;
 mod help;
 mod large_networks;

@@ -26,7 +26,6 @@ fn configurations() {
         ("tiny.toml --set train.batch=21", &["20 training pictures", "21"]),
         ("tiny.toml --set train.accumulate=6", &["20 training pictures", "6 x 4"]),
         ("tiny.toml --set data.train=[{folder={path=\"absent\",depth=\"mm\"}}]", &["data.train", "absent"]),
-        ("tiny.toml --device vulkan", &["--device vulkan", "--device cpu"]),
         ("", &["name a configuration", "mutualformer config"]),
     ] {
         let error = desk.refuses(&format!("train {arguments} --out run"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use train::detector::Detector;
+use train::device::Place;
 use train::run_folder::RunFolder;
 use train::task::Task;
 use train::trainer::{Outcome, Trainer};
@@ -12,7 +13,8 @@ use train::trainer::{Outcome, Trainer};
 const FILES: [&str; 3] = ["last.safetensors", "best.safetensors", "last.state.safetensors"];
 
 pub fn straight<T: Task>(config: &T::Config, out: &Path) {
-    let trainer = Trainer::<T>::new(config, RunFolder::create(out).unwrap(), None).unwrap();
+    let trainer =
+        Trainer::<T>::new(config, RunFolder::create(out).unwrap(), None, &Place::default()).unwrap();
     assert!(matches!(trainer.train(&AtomicBool::new(false)).unwrap(), Outcome::Finished(..)));
 }
 
@@ -21,12 +23,13 @@ pub fn straight<T: Task>(config: &T::Config, out: &Path) {
 pub fn in_pieces<T: Task>(config: &T::Config, out: &Path, meanwhile: impl Fn(u64)) -> u64 {
     // The trainer looks at the flag after each update; it is set all the time.
     let stop = AtomicBool::new(true);
-    let mut trainer = Trainer::<T>::new(config, RunFolder::create(out).unwrap(), None).unwrap();
+    let mut trainer =
+        Trainer::<T>::new(config, RunFolder::create(out).unwrap(), None, &Place::default()).unwrap();
     let mut stops = 0;
     while let Outcome::Interrupted = trainer.train(&stop).unwrap() {
         stops += 1;
         meanwhile(stops);
-        trainer = Trainer::<T>::resume(RunFolder::open(out).unwrap(), None).unwrap();
+        trainer = Trainer::<T>::resume(RunFolder::open(out).unwrap(), None, &Place::default()).unwrap();
     }
     stops
 }
@@ -122,9 +125,12 @@ fn from_a_limit_in_the_middle_of_an_epoch() {
     straight::<Detector>(&config, &desk.path("straight"));
     let out = desk.path("pieces");
     let go = AtomicBool::new(false);
-    let limited = Trainer::<Detector>::new(&config, RunFolder::create(&out).unwrap(), Some(2)).unwrap();
+    let limited =
+        Trainer::<Detector>::new(&config, RunFolder::create(&out).unwrap(), Some(2), &Place::default())
+            .unwrap();
     assert!(matches!(limited.train(&go).unwrap(), Outcome::Finished(..)));
-    let rest = Trainer::<Detector>::resume(RunFolder::open(&out).unwrap(), Some(10)).unwrap();
+    let rest =
+        Trainer::<Detector>::resume(RunFolder::open(&out).unwrap(), Some(10), &Place::default()).unwrap();
     assert!(matches!(rest.train(&go).unwrap(), Outcome::Finished(..)));
     let [one, other] =
         [desk.path("straight"), out].map(|run| std::fs::read(run.join("last.safetensors")).unwrap());

@@ -3,7 +3,6 @@
 
 use crate::desk::{Desk, metrics};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 #[test]
 fn ctrl_c_saves_and_resume_goes_on() {
@@ -18,7 +17,7 @@ fn ctrl_c_saves_and_resume_goes_on() {
         .spawn()
         .unwrap();
     // In the second of the epochs of 5 updates, most likely.
-    wait_for_lines(&desk, "stopped/metrics.jsonl", 8);
+    desk.wait_for_lines("stopped/metrics.jsonl", 8);
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();
@@ -37,12 +36,4 @@ fn ctrl_c_saves_and_resume_goes_on() {
     let [one, other] =
         ["stopped", "straight"].map(|run| metrics(&desk.path(&format!("{run}/metrics.jsonl"))));
     assert_eq!(one, other);
-}
-
-fn wait_for_lines(desk: &Desk, file: &str, lines: usize) {
-    let start = Instant::now();
-    while std::fs::read_to_string(desk.path(file)).unwrap_or_default().lines().count() < lines {
-        assert!(start.elapsed() < Duration::from_secs(60), "{file} does not grow");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

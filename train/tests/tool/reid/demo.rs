@@ -3,6 +3,7 @@
 use super::TINY;
 use crate::desk::Desk;
 use std::sync::atomic::AtomicBool;
+use train::device::Place;
 use train::reid::demo::train_all;
 
 /// A row for each of the runs, with the numbers of its summary.
@@ -21,7 +22,9 @@ fn assert_rows(desk: &Desk, out: &str, table: &str) {
 fn the_demo_trains_each_spectrum_and_both() {
     let desk = Desk::new();
     let changes = TINY.map(str::to_owned);
-    let table = train_all(&desk.path("demo"), &changes, Some(2), &AtomicBool::new(false)).unwrap().unwrap();
+    let table = train_all(&desk.path("demo"), &changes, Some(2), &Place::default(), &AtomicBool::new(false))
+        .unwrap()
+        .unwrap();
     assert_rows(&desk, "demo", &table);
     // Two searches of four, in rows of the query and what was found.
     let sheet = image::open(desk.path("demo/mutualformer/samples/found.png")).unwrap();
@@ -32,7 +35,11 @@ fn the_demo_trains_each_spectrum_and_both() {
 fn an_interrupted_demo_says_so() {
     let desk = Desk::new();
     let changes = TINY.map(str::to_owned);
-    assert!(train_all(&desk.path("demo"), &changes, None, &AtomicBool::new(true)).unwrap().is_none());
+    assert!(
+        train_all(&desk.path("demo"), &changes, None, &Place::default(), &AtomicBool::new(true))
+            .unwrap()
+            .is_none()
+    );
     desk.ok("train --resume --out demo/rgb --steps 1");
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod device;
 mod mistakes;
 mod resume;
 mod search;

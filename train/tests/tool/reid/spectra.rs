@@ -6,6 +6,7 @@ use data::image_io::{read_rgb, write_jpeg};
 use ndarray::{Axis, concatenate, s};
 use std::fs;
 use train::config::{RunConfig, built_in};
+use train::device::Place;
 use train::reid::Embedder;
 use train::reid::config::ReidRunConfig;
 use train::run_folder::RunFolder;
@@ -86,7 +87,7 @@ fn hamnet_as_released_makes_two_updates() {
     ];
     let config = ReidRunConfig::parse(built_in("hamnet").unwrap(), &changes).unwrap();
     let run = RunFolder::create(&desk.path("run")).unwrap();
-    let mut trainer = Trainer::<Embedder>::new(&config, run, None).unwrap();
+    let mut trainer = Trainer::<Embedder>::new(&config, run, None, &Place::default()).unwrap();
     let before = trainer.task().params.clone();
     trainer.time_updates(1).unwrap(); // an update ends with an error if its loss or gradient is not finite
     let after = &trainer.task().params;

@@ -49,6 +49,15 @@ struct ThirdBranch {
     proj: Linear,
 }
 
+/// What becomes of O_r, U_rd, O_d and U_dr in the cross branch. Its three projections are linear with nothing between
+/// them, so that proj_rd([proj_r([O_r, U_rd]), proj_d([O_d, U_dr])]) is a sum: a matrix times each of the four, and b.
+pub struct CrossBranch<T: Real = f32> {
+    /// The matrices of O_r, U_rd, O_d, U_dr, `[C, C]` each, a row for each channel that comes out.
+    pub weights: [Var<T>; 4],
+    /// b, `[C]`: the biases of all three projections.
+    pub bias: Var<T>,
+}
+
 impl MultiAttention {
     /// Creates the parameters `qkv_r`, `qkv_d`, with a third branch `qkv` and `proj`, then `proj_rd`, `proj_r`, `proj_d`.
     pub fn new<T: Real>(
@@ -81,6 +90,23 @@ impl MultiAttention {
     /// Q, K and V of both modalities from their normalised tokens `[B, N, C]`.
     pub fn projections<T: Real>(&self, ctx: &Ctx<T>, n_r: &Var<T>, n_d: &Var<T>) -> (Qkv<T>, Qkv<T>) {
         (self.heads(&self.qkv_r.forward(ctx, n_r)), self.heads(&self.qkv_d.forward(ctx, n_d)))
+    }
+
+    /// The cross branch as one sum; see [`CrossBranch`].
+    pub fn cross_branch<T: Real>(&self, ctx: &Ctx<T>) -> CrossBranch<T> {
+        let c = self.config.dim;
+        let joint = ctx.param(self.proj_rd.weight); // [C, 2C]
+        let mut bias = ctx.param(self.proj_rd.bias.expect("proj_rd has a bias")).with_shape(&[1, c]);
+        let mut weights = Vec::new();
+        for (side, columns) in [(&self.proj_r, 0..c), (&self.proj_d, c..2 * c)] {
+            let own = joint.slice(-1, columns); // [C, C]
+            let both = own.matmul(&ctx.param(side.weight)); // [C, 2C]
+            weights.extend([both.slice(-1, 0..c), both.slice(-1, c..2 * c)]);
+            let side_bias = ctx.param(side.bias.expect("proj_r and proj_d have biases"));
+            bias = side_bias.with_shape(&[1, c]).linear(&own, None).add(&bias);
+        }
+        let weights = weights.try_into().unwrap_or_else(|_| unreachable!("two halves of two sides"));
+        CrossBranch { weights, bias: bias.with_shape(&[c]) }
     }
 
     /// Normalised tokens of both modalities and of their mixture (third branch) `[B, N, C]` to the sum of the branches

@@ -1,6 +1,6 @@
 //! The MutualFormer block (Fig. 2b and the released `Block`).
 
-use crate::attention::{AttentionConfig, MultiAttention};
+use crate::attention::{AttentionConfig, CrossBranch, MultiAttention};
 use crate::config::ConfigError;
 use crate::diffusion::Qkv;
 use crate::fusion::Fusion;
@@ -124,6 +124,11 @@ impl MutualFormerBlock {
     pub fn projections<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> (Qkv<T>, Qkv<T>) {
         let (n_r, n_d) = self.normalised(ctx, x);
         self.attn.projections(ctx, &n_r, &n_d)
+    }
+
+    /// The projections behind the cross-affinities as one sum, to look at its parts from outside.
+    pub fn cross_branch<T: Real>(&self, ctx: &Ctx<T>) -> CrossBranch<T> {
+        self.attn.cross_branch(ctx)
     }
 
     /// Both modalities' normalised tokens, `[B, N, C]` each. The joint norm shares mean and variance between them, so a

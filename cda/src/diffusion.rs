@@ -116,6 +116,13 @@ fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaC
     }
 }
 
+/// S `[B, H, N, N]` of one modality from its P, to look at: P, normalised if `norm` says so, transposed for the official
+/// preset. The diffusion itself never forms it.
+pub fn diffusion_matrix<T: Real>(p: &Var<T>, config: &CdaConfig) -> Var<T> {
+    let p = normalised(p, config.norm);
+    if config.transposed() { p.transpose(-2, -1) } else { p }
+}
+
 /// D_row^−½·P·D_col^−½ for P from a softmax: its rows sum to 1, so only the column sums are left to divide by.
 fn normalised<T: Real>(p: &Var<T>, norm: Norm) -> Var<T> {
     match norm {

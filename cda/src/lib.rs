@@ -24,11 +24,12 @@ pub mod fusion;
 pub mod matrix_free;
 pub mod path;
 
-pub use attention::{AttentionConfig, MultiAttention};
+pub use attention::{AttentionConfig, CrossBranch, MultiAttention};
 pub use block::{BlockConfig, MutualFormerBlock, pair_tokens};
 pub use config::{Affinity, CdaConfig, ConfigError, Norm, Preset, Start, Steps};
 pub use diffusion::{
     CrossAffinity, Mixed, Qkv, affinity, cross_attention_map, cross_diffusion, cross_diffusion_attention,
+    diffusion_matrix,
 };
 pub use fusion::{Fusion, FusionKind};
 pub use path::Path;

@@ -46,8 +46,8 @@ impl Blocks {
         h
     }
 
-    /// The first block.
-    pub fn first(&self) -> &MutualFormerBlock {
-        &self.0[0]
+    /// The blocks in their order, at least one.
+    pub fn all(&self) -> &[MutualFormerBlock] {
+        &self.0
     }
 }

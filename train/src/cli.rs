@@ -1,6 +1,7 @@
 //! The command line: `args` says what it can say, here it is carried out.
 
 mod args;
+mod explain;
 
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
@@ -52,6 +53,7 @@ pub fn main() -> Result<()> {
         Command::Predict { task: None, maps } => {
             predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
         }
+        Command::Explain(command) => command.run(),
         Command::Embed { network, device, data, out } => {
             let embedder = embedder(&network, device)?;
             let count = reid::features_file::write_features(&embedder, &data, &out)?;
@@ -144,13 +146,17 @@ fn run_to_its_end<T: Task>(trainer: Trainer<T>) -> Result<()> {
     Ok(())
 }
 
+/// The detector of a run's folder or of a file; by default the one that comes with the tool.
+fn detector(run: Option<&Path>, weights: Option<&Path>) -> Result<Detector> {
+    match (run, weights) {
+        (Some(run), _) => Detector::load(&RunFolder::open(run)?.path("best.safetensors")),
+        (None, Some(weights)) => Detector::load(weights),
+        (None, None) => Detector::bundled(),
+    }
+}
+
 fn predict_files(args: &PredictArgs) -> Result<()> {
-    let detector = match (&args.run, &args.weights) {
-        (Some(run), _) => Detector::load(&RunFolder::open(run)?.path("best.safetensors"))?,
-        (None, Some(weights)) => Detector::load(weights)?,
-        (None, None) => Detector::bundled()?,
-    };
-    let detector = detector.at(&args.device.open()?)?;
+    let detector = detector(args.run.as_deref(), args.weights.as_deref())?.at(&args.device.open()?)?;
     let jobs = match (&args.data, &args.rgb, &args.depth) {
         (Some(data), ..) => predict::data_jobs(data, &args.out)?,
         (None, Some(rgb), Some(depth)) => predict::jobs(rgb, depth, &args.out)?,

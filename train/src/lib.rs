@@ -9,6 +9,7 @@ pub mod detection;
 pub mod detector;
 pub mod device;
 mod devices;
+pub mod explain;
 pub mod inspect;
 pub mod losses;
 pub mod memory;

@@ -146,7 +146,7 @@ pub fn predict(detector: &Detector, jobs: &[Job], format: DepthFormat) -> Result
 }
 
 /// A picture and its depth; the truth is left empty, of the size that the map is to have.
-fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
+pub(crate) fn read(job: &Job, format: DepthFormat) -> Result<Sample> {
     let Job { rgb, depth, mask, .. } = job;
     let name = rgb.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let rgb_values = read_rgb(rgb)?;

@@ -96,7 +96,7 @@ pub fn affinity_sheet(path: &Path, detector: &Detector, sample: &Sample) -> Resu
 }
 
 /// Row `query` of a map `[1, H, N, N]`, averaged over heads, on the token grid `[rows, cols]`.
-fn mean_row(map: &Tensor, grid: [usize; 2], query: (usize, usize)) -> Result<Array2<f32>> {
+pub(crate) fn mean_row(map: &Tensor, grid: [usize; 2], query: (usize, usize)) -> Result<Array2<f32>> {
     let (heads, n) = (map.size(1), map.size(2));
     let token = query.0 * grid[1] + query.1;
     let host = map.to_host()?;
@@ -125,7 +125,7 @@ fn middle_cell(mask: ArrayView2<f32>, grid: [usize; 2]) -> (usize, usize) {
 }
 
 /// Enlarges small pictures to about 192 pixels by a whole factor, so that labels fit over them.
-fn enlarge(picture: &RgbImage) -> RgbImage {
+pub(crate) fn enlarge(picture: &RgbImage) -> RgbImage {
     let factor = (192 / picture.width().max(1)).max(1);
     let (width, height) = (picture.width() * factor, picture.height() * factor);
     image::imageops::resize(picture, width, height, image::imageops::FilterType::Nearest)

@@ -155,8 +155,13 @@ impl ReidNetwork {
 
     /// The first block of pair `pair` of [`ReidNetwork::tokens`], if there is one.
     pub fn block(&self, pair: usize) -> Option<&MutualFormerBlock> {
-        let Fusion::Mutual(pairs, _) = &self.fusion else { return None };
-        pairs.get(pair).map(|(_, pair)| pair.blocks().first())
+        self.blocks(pair).first()
+    }
+
+    /// All blocks of pair `pair` of [`ReidNetwork::tokens`] in their order; all get to see the same tokens.
+    pub fn blocks(&self, pair: usize) -> &[MutualFormerBlock] {
+        let Fusion::Mutual(pairs, _) = &self.fusion else { return &[] };
+        pairs.get(pair).map_or(&[], |(_, pair)| pair.blocks().all())
     }
 
     /// The last map of every stream's trunk, `[B, C, h, w]`.

@@ -96,8 +96,8 @@ impl FuseLevel {
         (TokenLevel { x, grid: [rows, cols] }, fused)
     }
 
-    /// The first block.
-    pub fn block(&self) -> &MutualFormerBlock {
-        self.blocks.first()
+    /// The blocks in their order, at least one.
+    pub fn blocks(&self) -> &[MutualFormerBlock] {
+        self.blocks.all()
     }
 }

@@ -184,10 +184,10 @@ impl MutualSod {
         }
     }
 
-    /// The first block of level `level` of [`SodOutput::levels`].
+    /// The blocks of level `level` of [`SodOutput::levels`], one after the other.
     #[track_caller]
-    pub fn block(&self, level: usize) -> &MutualFormerBlock {
-        self.fuse.iter().flatten().nth(level).expect("a level that fuses").block()
+    pub fn blocks(&self, level: usize) -> &[MutualFormerBlock] {
+        self.fuse.iter().flatten().nth(level).expect("a level that fuses").blocks()
     }
 }
 

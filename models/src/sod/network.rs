@@ -108,9 +108,15 @@ impl SodNetwork {
     /// The first block of level `level` of [`SodOutput::levels`].
     #[track_caller]
     pub fn block(&self, level: usize) -> &MutualFormerBlock {
+        &self.blocks(level)[0]
+    }
+
+    /// The blocks of level `level` of [`SodOutput::levels`], at least one, in their order; all get to see the same tokens.
+    #[track_caller]
+    pub fn blocks(&self, level: usize) -> &[MutualFormerBlock] {
         match self {
-            SodNetwork::Tiny(net) => net.block(level),
-            SodNetwork::Mutual(net) => net.block(level),
+            SodNetwork::Tiny(net) => net.blocks(level),
+            SodNetwork::Mutual(net) => net.blocks(level),
         }
     }
 }

@@ -157,8 +157,8 @@ impl TinySod {
     }
 
     /// The block that mixes level `level` of [`SodOutput::levels`].
-    pub fn block(&self, level: usize) -> &MutualFormerBlock {
-        &self.mutual[level].block
+    pub fn blocks(&self, level: usize) -> &[MutualFormerBlock] {
+        std::slice::from_ref(&self.mutual[level].block)
     }
 
     /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.

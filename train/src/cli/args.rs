@@ -1,5 +1,6 @@
 //! What the command line can say.
 
+use super::explain::ExplainCommand;
 use crate::bench::Bench;
 use crate::device::DeviceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +58,8 @@ pub(super) enum Command {
         #[command(flatten)]
         maps: Option<PredictArgs>,
     },
+    /// Write a page that shows what every token of a picture attends to; `explain reid` for re-identification
+    Explain(ExplainCommand),
     /// Write the features of a folder's pictures by a re-identification network, for `score reid`
     Embed {
         #[command(flatten)]

@@ -49,7 +49,7 @@ pub fn find(
 }
 
 /// A file's picture; its identity and camera are unknown if its name does not tell them.
-fn read(path: &Path, spectra: usize) -> Result<ReidSample> {
+pub(crate) fn read(path: &Path, spectra: usize) -> Result<ReidSample> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let label = Label::of_name(&name);
     if let Err(error @ (LabelError::Id { .. } | LabelError::Cam { .. })) = &label {

@@ -1,6 +1,7 @@
 //! What must hold of Cross-Diffusion Attention whatever the numbers are: one file per identity, all in `f64` on small
 //! random inputs.
 
+mod cross_branch;
 mod dropout;
 mod errors;
 mod fixed_point;

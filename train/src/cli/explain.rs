@@ -6,7 +6,7 @@ use crate::explain::{Explained, heat, of_detector, of_embedder, page};
 use crate::predict::{self, Job, create_folder_of};
 use crate::reid::config::ReidDataConfig;
 use crate::reid::find;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, Subcommand};
 use data::DepthFormat;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub(super) struct ExplainCommand {
     task: Option<ExplainTask>,
     #[command(flatten)]
     pair: Option<ExplainArgs>,
+    #[command(flatten)]
+    outputs: Option<Outputs>,
 }
 
 #[derive(Subcommand)]
@@ -44,8 +46,6 @@ struct ExplainArgs {
     /// Use a run's best.safetensors or last.safetensors (default: the weights that come with the tool)
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    #[command(flatten)]
-    outputs: Outputs,
 }
 
 #[derive(Args)]
@@ -76,22 +76,23 @@ struct Outputs {
 impl ExplainCommand {
     /// Runs the network, writes the page and, if asked, the pictures.
     pub(super) fn run(self) -> Result<()> {
-        match self.task {
-            Some(ExplainTask::Reid(args)) => args.run(),
-            None => self.pair.context("name the pictures; see mutualformer explain --help")?.run(),
+        match (self.task, self.pair, self.outputs) {
+            (Some(ExplainTask::Reid(args)), ..) => args.run(),
+            (None, Some(pair), Some(outputs)) => pair.run(&outputs),
+            (None, ..) => bail!("name the pictures and the page; see mutualformer explain --help"),
         }
     }
 }
 
 impl ExplainArgs {
-    fn run(self) -> Result<()> {
+    fn run(self, outputs: &Outputs) -> Result<()> {
         for file in [&self.rgb, &self.depth] {
             ensure!(!file.is_dir(), "{} is a folder; explain shows one picture", file.display());
         }
         let detector = detector(self.run.as_deref(), self.weights.as_deref())?;
-        let job = Job { rgb: self.rgb, depth: self.depth, mask: None, out: self.outputs.out.clone() };
+        let job = Job { rgb: self.rgb, depth: self.depth, mask: None, out: outputs.out.clone() };
         let sample = predict::read(&job, self.depth_format)?;
-        self.outputs.write(of_detector(&detector, &sample)?)
+        outputs.write(of_detector(&detector, &sample)?)
     }
 }
 

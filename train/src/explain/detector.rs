@@ -53,7 +53,7 @@ pub fn of_detector(detector: &Detector, sample: &Sample) -> Result<Explained> {
         fusion,
         cda,
         saliency: Some(shown(&grey_picture(saliency.view()))),
-        prediction: format!("Mean saliency of the whole picture: {:.3}.", saliency.mean().unwrap_or(0.0)),
+        prediction: format!("Of the whole picture: {:.2}.", saliency.mean().unwrap_or(0.0)),
         token,
     })
 }

@@ -3,7 +3,7 @@
 const page = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const SCALE = page.scale.match(/../g).map((byte) => parseInt(byte, 16)); // 256 colours, three bytes each
-const STRENGTH = 0.65; // share of the map's colour; the rest is the picture in grey
+const STRENGTH = 0.75; // share of the map's colour; the rest is the picture in grey
 const MOST_STEPS = 10; // one further on the slider stands for infinitely many
 
 const state = { block: 0, head: -1, token: 0, pointer: null, direction: "rd", preset: "", alpha: 0, steps: 0 };
@@ -41,7 +41,7 @@ function compute() {
     { id: "s_r", sign: "S<sub>r</sub>", text: how, row: meanRow((h) => block.affinityRow(h, "r", i, preset)) },
     { id: "s_d", sign: "S<sub>d</sub>", text: how, row: meanRow((h) => block.affinityRow(h, "d", i, preset)) },
     { id: "ca", sign: `CA<sub>${direction}</sub>`, text: `softmax(Q<sub>${a}</sub>·K<sub>${b}</sub>ᵀ/√d)`, row: meanRow((h) => block.attention(h, a, b, i)) },
-    { id: "x", sign: `X<sub>${direction}</sub>`, text: `CDA after ${stepsName(state.steps)} steps`, row: frames.at(-1).row },
+    { id: "x", sign: `X<sub>${direction}</sub>`, text: `CDA after ${stepsName(state.steps)} step${state.steps === 1 ? "" : "s"}`, row: frames.at(-1).row },
   ];
   const source = ([, m]) => m; // rd weights V_d, dr weights V_r
   const contributions = {
@@ -178,10 +178,25 @@ function showPictures() {
   if (saliency) drawPicture(saliency, page.pictures.length);
 }
 
+/** The mean of the saliency map over the token's cell. */
+function cellSaliency() {
+  const image = sources[page.pictures.length];
+  const [rows, columns] = grid();
+  const [left, right] = edges(state.token % columns, columns, image.naturalWidth);
+  const [top, bottom] = edges(Math.floor(state.token / columns), rows, image.naturalHeight);
+  const [width, height] = [right - left, bottom - top];
+  const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  pen.drawImage(image, left, top, width, height, 0, 0, width, height);
+  const reds = pen.getImageData(0, 0, width, height).data.filter((_, at) => at % 4 === 0);
+  return sum(reds) / (255 * width * height);
+}
+
 function showNumbers() {
   const j = state.pointer ?? state.token;
   byId("where").textContent = `Token ${state.token}: ${place(state.token)} of ${grid().join(" × ")} tokens, ` +
     (state.head < 0 ? `mean of ${block.heads} heads.` : `head ${state.head}.`);
+  const saliency = page.saliency ? `Mean saliency of the token's cell: ${cellSaliency().toFixed(2)}. ` : "";
+  byId("prediction").textContent = saliency + page.prediction;
   byId("pointed").textContent = `at ${place(j).replace("row ", "").replace(" column ", " ")}`;
   byId("values").replaceChildren(...shown.maps.map((map) => {
     const { high, at } = range(map.row);
@@ -194,7 +209,7 @@ function showNumbers() {
     const table = element(`<table><tbody><tr><th scope="row">${name}</th><td>${digits(norm(r))} (${percent})</td>
       <td>${digits(norm(d))} (${rest})</td><td>${digits(norm(addTo(r.slice(), 1, d)))}</td></tr>
       <tr><td colspan="4"><div class="bar" role="img" aria-label="${name}: ${percent} ${nameOf("r")}, ${rest} ${nameOf("d")}">
-      <b style="width: ${share}%">${nameOf("r")}</b><i>${nameOf("d")}</i></div></td></tr></tbody></table>`);
+      <b style="width: ${share}%">${share > 20 ? nameOf("r") : ""}</b><i>${share < 80 ? nameOf("d") : ""}</i></div></td></tr></tbody></table>`);
     return [...table.rows];
   }));
 }
@@ -293,7 +308,6 @@ function start() {
   sources = [...document.querySelectorAll("img.source")];
   byId("about").textContent = `${page.title} · fusion = ${page.fusion}, ` +
     `${page.network.preset}, α = ${page.network.alpha}, T = ${page.network.steps === "inf" ? "∞" : page.network.steps}`;
-  byId("prediction").textContent = page.prediction;
   byId("source").textContent = page.network.affinity === "cross" ? "Y is the CA map." : "Y = P_r + P_d.";
   byId("source").textContent += page.network.init === "affinity" ? " It starts from X = Y." : " It starts from X = I.";
   byId("block").replaceChildren(...page.blocks.map((data, at) => new Option(data.name, at)));

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 23] = [
+const COMMANDS: [(&str, &[&str]); 25] = [
     ("demo", &["--out", "--steps", "--device"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -11,6 +11,8 @@ const COMMANDS: [(&str, &[&str]); 23] = [
     ("train", &["--set", "--out", "--resume", "--device", "--seed", "--steps"]),
     ("predict", &["--run", "--weights", "--rgb", "--depth", "--data", "--out", "--depth-format", "--device"]),
     ("predict reid", &["--run", "--weights", "--query", "--gallery", "--top", "--out", "--device"]),
+    ("explain", &["--rgb", "--depth", "--depth-format", "--run", "--weights", "--out", "--png", "--token"]),
+    ("explain reid", &["--run", "--weights", "--query", "--out", "--png", "--token"]),
     ("embed", &["--run", "--weights", "--data", "--out", "--device"]),
     ("score sod", &["--pred", "--gt", "--json", "--csv", "--curves"]),
     ("score reid", &["--features", "--rerank", "--json"]),

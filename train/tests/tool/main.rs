@@ -8,6 +8,7 @@ mod demo;
 mod depth;
 mod desk;
 mod device;
+mod explain;
 mod folder_run;
 mod help;
 mod large_networks;

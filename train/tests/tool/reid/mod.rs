@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod device;
+mod explain;
 mod mistakes;
 mod resume;
 mod search;

@@ -125,7 +125,7 @@ fn middle_cell(mask: ArrayView2<f32>, grid: [usize; 2]) -> (usize, usize) {
 }
 
 /// Enlarges small pictures to about 192 pixels by a whole factor, so that labels fit over them.
-pub(crate) fn enlarge(picture: &RgbImage) -> RgbImage {
+fn enlarge(picture: &RgbImage) -> RgbImage {
     let factor = (192 / picture.width().max(1)).max(1);
     let (width, height) = (picture.width() * factor, picture.height() * factor);
     image::imageops::resize(picture, width, height, image::imageops::FilterType::Nearest)

@@ -2,7 +2,7 @@
 
 use super::{BlockView, Explained};
 use crate::picture::{Tile, font, grid, heat_colour, heat_overlay};
-use crate::report::{enlarge, mean_row};
+use crate::report::mean_row;
 use anyhow::{Context, Result};
 use autograd::Var;
 use cda::{CdaConfig, affinity, cross_attention_map, cross_diffusion, diffusion_matrix};
@@ -71,7 +71,7 @@ fn picture(
 ) -> RgbImage {
     let over = |picture: usize| {
         let (modality, picture) = &explained.pictures[picture];
-        let picture = enlarge(&heat_overlay(values(picture).view(), row.view(), Some(token)));
+        let picture = heat_overlay(values(picture).view(), row.view(), Some(token));
         Tile::new(format!("{name} over {modality}"), picture)
     };
     let tiles = block.pair.map(over);

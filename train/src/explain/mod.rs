@@ -28,7 +28,7 @@ const LONGEST: u32 = 448;
 pub struct Explained {
     /// The picture's name.
     pub title: String,
-    /// Its modalities, by name, at most 448 pixels a side.
+    /// Its modalities, by name, brought to 448 pixels a side or a little less.
     pub pictures: Vec<(String, RgbImage)>,
     /// Where modalities were mixed, at least one.
     pub blocks: Vec<BlockView>,
@@ -114,12 +114,13 @@ fn diffusion_of(fusion: &Fusion) -> Result<CdaConfig> {
     }
 }
 
-/// A picture at the size at which it is shown; small ones stay as they are.
+/// A picture at the size at which it is shown: large ones shrink, small ones grow by a whole factor.
 fn shown(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height);
     if longer <= LONGEST {
-        return picture.clone();
+        let factor = LONGEST / longer;
+        return imageops::resize(picture, width * factor, height * factor, FilterType::Nearest);
     }
     let side = |pixels: u32| (pixels * LONGEST / longer).max(1);
     imageops::resize(picture, side(width), side(height), FilterType::Triangle)

@@ -308,8 +308,8 @@ function start() {
   sources = [...document.querySelectorAll("img.source")];
   byId("about").textContent = `${page.title} · fusion = ${page.fusion}, ` +
     `${page.network.preset}, α = ${page.network.alpha}, T = ${page.network.steps === "inf" ? "∞" : page.network.steps}`;
-  byId("source").textContent = page.network.affinity === "cross" ? "Y is the CA map." : "Y = P_r + P_d.";
-  byId("source").textContent += page.network.init === "affinity" ? " It starts from X = Y." : " It starts from X = I.";
+  byId("source").innerHTML = (page.network.affinity === "cross" ? "Y is the CA map" : "Y = P<sub>r</sub> + P<sub>d</sub>") +
+    `, and it starts from X = ${page.network.init === "affinity" ? "Y" : "I"}.`;
   byId("block").replaceChildren(...page.blocks.map((data, at) => new Option(data.name, at)));
   const stops = [...Array(17).keys()].map((i) => `rgb(${SCALE.slice(3 * Math.round(i * 255 / 16)).slice(0, 3)})`);
   document.documentElement.style.setProperty("--scale", `linear-gradient(to right, ${stops})`);

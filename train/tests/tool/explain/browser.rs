@@ -2,10 +2,16 @@
 
 use crate::desk::Desk;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// What the browser may be called.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// How long a page may take; it takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The browser, or `None`, with a line that says so; with `MUTUALFORMER_REQUIRE_CHROMIUM=1` there must be one.
 pub fn browser() -> Option<&'static str> {
@@ -31,16 +37,26 @@ pub fn drive(desk: &Desk, browser: &str, name: &str, actions: &[Value]) -> Value
     let page = desk.text(name);
     let (before, after) = page.rsplit_once("</body>").expect("the page has a body");
     desk.write("driven.html", format!("{before}{script}{after}"));
-    let output = Command::new(browser)
+    let mut child = Command::new(browser)
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", desk.path("profile").display()))
         .arg(format!("file://{}", desk.path("driven.html").display()))
-        .output()
+        .stdout(File::create(desk.path("dom.html")).unwrap())
+        .stderr(File::create(desk.path("complaints")).unwrap())
+        .spawn()
         .unwrap();
-    let dom = String::from_utf8(output.stdout).unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the browser does not come back: {}", desk.text("complaints"));
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let dom = desk.text("dom.html");
     let report = dom.split_once("<pre id=\"numbers\">").and_then(|(_, rest)| rest.split_once("</pre>"));
     let Some((report, _)) = report else {
-        panic!("the page did not get through the actions: {}", String::from_utf8_lossy(&output.stderr))
+        panic!("the page did not get through the actions: {}", desk.text("complaints"))
     };
     serde_json::from_str(&report.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")).unwrap()
 }

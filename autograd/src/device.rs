@@ -179,7 +179,7 @@ pub struct View {
     pub strides: Vec<isize>,
 }
 
-/// `C[b] = alpha · op(A[b]) · op(B[b]) (+ bias along rows)` for b in 0..batch; op is the identity or the transpose.
+/// `C[b] = alpha · op(A[b]) · op(B[b])` for b in 0..batch; op is the identity or the transpose. An [`Epilogue`] may follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatMul {
     /// Number of products.
@@ -200,6 +200,29 @@ pub struct MatMul {
     pub trans_b: bool,
     /// Factor on the product.
     pub alpha: f64,
+}
+
+/// What is added to a product before it is stored, which spares a pass over C. `X` is whatever holds an operand: a
+/// tensor, a buffer, a slice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Epilogue<X> {
+    /// Nothing.
+    None,
+    /// One row, `[n]`, to every row of C.
+    Bias(X),
+    /// beta·D, with D `[batch, m, n]` as C.
+    Add(f64, X),
+}
+
+impl<X> Epilogue<X> {
+    /// The same epilogue with its operand held by something else.
+    pub fn map<Y>(self, f: impl FnOnce(X) -> Y) -> Epilogue<Y> {
+        match self {
+            Epilogue::None => Epilogue::None,
+            Epilogue::Bias(bias) => Epilogue::Bias(f(bias)),
+            Epilogue::Add(beta, d) => Epilogue::Add(beta, f(d)),
+        }
+    }
 }
 
 /// A normalisation of channels; see [`Var::batch_norm`](crate::Var::batch_norm).
@@ -376,8 +399,11 @@ pub trait Device: Send + Sync {
     fn select(&self, condition: &[bool], a: &Buffer, b: &Buffer) -> DeviceResult;
     /// `[outer, len, inner]` to `[outer, inner]`.
     fn reduce(&self, kind: Reduce, x: &Buffer, size: (usize, usize, usize)) -> DeviceResult;
-    /// Batched matrix product; the bias has n elements.
-    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, bias: Option<&Buffer>) -> DeviceResult;
+    /// Batched matrix product and what is added to it.
+    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, epilogue: Epilogue<&Buffer>) -> DeviceResult;
+    /// (gelu(h), h) for h = alpha·op(A)·op(B) + bias, bias `[n]`: a layer, its exact GELU, and what the gradient needs.
+    fn matmul_gelu(&self, p: MatMul, a: &Buffer, b: &Buffer, bias: &Buffer)
+    -> DeviceResult<(Buffer, Buffer)>;
     /// Softmax (or its logarithm) of the rows of `[rows, n]`.
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
     /// Gradient of softmax given its output y.

@@ -90,13 +90,12 @@ fn diffuse<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) 
     let x = match config.steps {
         Steps::Infinite => fixed_point(p_a, p_b, y, config.alpha, config.transposed()),
         Steps::Finite(steps) => {
-            let source = y.mul_scalar(1.0 - config.alpha);
             let mut x = match config.init {
                 Start::Identity => None,
                 Start::Affinity => Some(y.clone()),
             };
             for _ in 0..steps {
-                x = Some(spread(p_a, x.as_ref(), p_b, config).add(&source));
+                x = Some(step(p_a, x.as_ref(), p_b, y, config));
             }
             x.expect("a valid configuration has at least one step")
         }
@@ -104,14 +103,16 @@ fn diffuse<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) 
     if config.renormalise_rows { x.div(&x.sum(&[-1], true)) } else { x }
 }
 
-/// α·S_a·X·S_bᵀ, with X = I where there is none. Transposes are flags of the products, not copies: official has S = Pᵀ,
-/// so S_a is P_a transposed and S_bᵀ is P_b as it stands; in the paper's reading it is the other way round.
-fn spread<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, config: &CdaConfig) -> Var<T> {
-    let transposed = config.transposed();
+/// α·S_a·X·S_bᵀ + (1−α)·Y, with X = I where there is none; the sum is part of the last product. Transposes are flags of
+/// the products, not copies: official has S = Pᵀ, so S_a is P_a transposed and S_bᵀ is P_b as it stands; in the paper's
+/// reading it is the other way round.
+fn step<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) -> Var<T> {
+    let (alpha, transposed) = (config.alpha, config.transposed());
     match x {
-        None => p_a.matmul_with(transposed, p_b, !transposed, config.alpha),
+        None => y.baddbmm(1.0 - alpha, (p_a, transposed), (p_b, !transposed), alpha),
         Some(x) => {
-            p_a.matmul_with(transposed, x, false, config.alpha).matmul_with(false, p_b, !transposed, 1.0)
+            let s_x = p_a.matmul_with(transposed, x, false, alpha); // α·S_a·X
+            y.baddbmm(1.0 - alpha, (&s_x, false), (p_b, !transposed), 1.0)
         }
     }
 }

@@ -38,7 +38,7 @@ fn rounds(alpha: f64) -> usize {
 fn solve_stein<T: Real>(mut a: Tensor<T>, mut b: Tensor<T>, c: Tensor<T>, rounds: usize) -> Tensor<T> {
     let mut x = c;
     for round in 0..rounds {
-        x = x.add(&a.matmul(false, &x, false, 1.0).matmul(false, &b, false, 1.0));
+        x = x.baddbmm(1.0, (&a.matmul(false, &x, false, 1.0), false), (&b, false), 1.0);
         if round + 1 < rounds {
             a = a.matmul(false, &a, false, 1.0);
             b = b.matmul(false, &b, false, 1.0);

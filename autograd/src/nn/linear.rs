@@ -41,4 +41,11 @@ impl Linear {
         let bias = self.bias.map(|bias| ctx.param(bias));
         x.linear(&ctx.param(self.weight), bias.as_ref())
     }
+
+    /// gelu(x·Wᵀ + b): `[.., in]` to `[.., out]`. The layer must have a bias.
+    #[track_caller]
+    pub fn forward_gelu<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
+        let bias = self.bias.expect("forward_gelu: a layer without bias; use forward and gelu");
+        x.linear_gelu(&ctx.param(self.weight), &ctx.param(bias))
+    }
 }

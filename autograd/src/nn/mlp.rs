@@ -28,7 +28,7 @@ impl Mlp {
     /// `[.., dim]`; the shape stays.
     #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
-        let h = self.drop.forward(ctx, &self.fc1.forward(ctx, x).gelu()); // [.., hidden]
+        let h = self.drop.forward(ctx, &self.fc1.forward_gelu(ctx, x)); // [.., hidden]
         self.drop.forward(ctx, &self.fc2.forward(ctx, &h))
     }
 }

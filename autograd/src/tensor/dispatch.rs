@@ -12,7 +12,7 @@ use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
 use crate::cpu::recycle::{stale, zeros};
 use crate::device::{
-    AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, MatMul, PoolGeometry,
+    AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, Epilogue, MatMul, PoolGeometry,
     Reduce, ResizeGeometry, Saved, SgdStep, Unary, View,
 };
 use crate::plain::Mask;
@@ -299,23 +299,47 @@ impl<T: Real> Tensor<T> {
         self.strided(shape, &View { offset: 0, strides: broadcast_strides(self.shape(), shape) })
     }
 
-    /// The batched product described by `p`, with result shape `shape`.
+    /// The batched product described by `p` and its epilogue, with result shape `shape`.
     pub(crate) fn matmul_raw(
         &self,
         p: MatMul,
         b: &Tensor<T>,
-        bias: Option<&Tensor<T>>,
+        epilogue: Epilogue<&Tensor<T>>,
         shape: &[usize],
     ) -> Tensor<T> {
         same_place("matmul", self, b);
         match &self.storage {
             Storage::Cpu(_) => {
-                let bias = bias.map(|bias| bias.as_slice());
-                Tensor::from_vec(cpu::gemm::matmul(p, self.as_slice(), b.as_slice(), bias), shape)
+                let epilogue = epilogue.map(|operand| operand.as_slice());
+                Tensor::from_vec(cpu::gemm::matmul(p, self.as_slice(), b.as_slice(), epilogue), shape)
             }
             Storage::Device(a) => on_device(a, "matmul", shape, &[&a.shape, b.shape()], |d| {
-                d.matmul(p, live(a), peer(a, b), bias.map(|bias| peer(a, bias)))
+                d.matmul(p, live(a), peer(a, b), epilogue.map(|operand| peer(a, operand)))
             }),
+        }
+    }
+
+    /// (gelu(h), h) for the product described by `p` plus a bias, h; both of shape `shape`.
+    pub(crate) fn matmul_gelu_raw(
+        &self,
+        p: MatMul,
+        b: &Tensor<T>,
+        bias: &Tensor<T>,
+        shape: &[usize],
+    ) -> (Tensor<T>, Tensor<T>) {
+        match &self.storage {
+            Storage::Cpu(_) => {
+                let h = self.matmul_raw(p, b, Epilogue::Bias(bias), shape);
+                (h.unary(Unary::Gelu), h)
+            }
+            Storage::Device(a) => {
+                same_place("matmul_gelu", self, b);
+                let pair = a.handle.run("matmul_gelu", &[&a.shape, b.shape()], |d| {
+                    d.matmul_gelu(p, live(a), peer(a, b), peer(a, bias))
+                });
+                let (y, h) = pair.unzip();
+                (device_tensor(a, y, shape), device_tensor(a, h, shape))
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! Matrix products, linear layers.
 
 use super::{Row, normal};
-use autograd::Real;
+use autograd::{Real, Var};
 
 pub(super) fn rows<T: Real>() -> Vec<Row<T>> {
     let mut rows = products();
     rows.extend(flags());
+    rows.extend(sums_with_products());
     rows.extend(layers());
     rows
 }
@@ -93,6 +94,34 @@ fn flags<T: Real>() -> Vec<Row<T>> {
     ]
 }
 
+/// beta·D + alpha·op(A)·op(B), with D of the product's shape and broadcast to it.
+fn sums_with_products<T: Real>() -> Vec<Row<T>> {
+    let row = |name: &'static str, d: &[usize], a: &[usize], b: &[usize], trans: [bool; 2]| {
+        Row::new(name, vec![normal(d), normal(a), normal(b)], move |x: &[Var<T>]| {
+            x[0].baddbmm(0.4, (&x[1], trans[0]), (&x[2], trans[1]), -0.6)
+        })
+    };
+    vec![
+        row("baddbmm", &[2, 3, 5], &[2, 3, 4], &[2, 4, 5], [false, false]),
+        row("baddbmm: matrices", &[3, 5], &[3, 4], &[4, 5], [false, false]),
+        row("baddbmm: Aᵀ", &[2, 3, 5], &[2, 4, 3], &[2, 4, 5], [true, false]),
+        row("baddbmm: Bᵀ", &[2, 3, 5], &[2, 3, 4], &[2, 5, 4], [false, true]),
+        row("baddbmm: AᵀBᵀ", &[2, 3, 5], &[2, 4, 3], &[2, 5, 4], [true, true]),
+        row("baddbmm: one matrix on the left", &[2, 3, 5], &[3, 4], &[2, 4, 5], [false, false]),
+        row("baddbmm: one matrix on the right", &[2, 3, 5], &[2, 3, 4], &[5, 4], [false, true]),
+        row("baddbmm: batches repeat", &[2, 3, 2, 4], &[2, 1, 2, 3], &[3, 3, 4], [false, false]),
+        row("baddbmm: a row is repeated", &[5], &[2, 3, 4], &[2, 4, 5], [false, false]),
+        row("baddbmm: a column is repeated", &[3, 1], &[2, 3, 4], &[2, 4, 5], [false, false]),
+        row("baddbmm: one by one", &[1, 1], &[1, 1], &[1, 1], [false, false]),
+        Row::new("baddbmm: factors 1", vec![normal(&[3, 5]), normal(&[3, 4]), normal(&[4, 5])], |x| {
+            x[0].baddbmm(1.0, (&x[1], false), (&x[2], false), 1.0)
+        }),
+        Row::new("baddbmm: all the same", vec![normal(&[3, 3])], |x| {
+            x[0].baddbmm(0.5, (&x[0], true), (&x[0], false), 2.0)
+        }),
+    ]
+}
+
 fn layers<T: Real>() -> Vec<Row<T>> {
     vec![
         Row::new("linear", vec![normal(&[3, 4]), normal(&[5, 4]), normal(&[5])], |x| {
@@ -109,6 +138,15 @@ fn layers<T: Real>() -> Vec<Row<T>> {
         }),
         Row::new("linear: one in, one out", vec![normal(&[3, 1]), normal(&[1, 1]), normal(&[1])], |x| {
             x[0].linear(&x[1], Some(&x[2]))
+        }),
+        Row::new("linear_gelu", vec![normal(&[3, 4]), normal(&[5, 4]), normal(&[5])], |x| {
+            x[0].linear_gelu(&x[1], &x[2])
+        }),
+        Row::new("linear_gelu: three axes", vec![normal(&[2, 3, 4]), normal(&[5, 4]), normal(&[5])], |x| {
+            x[0].linear_gelu(&x[1], &x[2])
+        }),
+        Row::new("linear_gelu: one axis", vec![normal(&[4]), normal(&[3, 4]), normal(&[3])], |x| {
+            x[0].linear_gelu(&x[1], &x[2])
         }),
     ]
 }

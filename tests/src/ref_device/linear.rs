@@ -1,9 +1,9 @@
 //! Matrix products and convolutions as sums over all their terms.
 
-use autograd::device::{Conv2dGeometry, MatMul};
+use autograd::device::{Conv2dGeometry, Epilogue, MatMul};
 
-/// C[b][i][j] = alpha·Σ A[b][i][l]·B[b][l][j] + bias[j].
-pub(super) fn matmul(p: MatMul, a: &[f64], b: &[f64], bias: &[f64]) -> Vec<f64> {
+/// C[b][i][j] = alpha·Σ A[b][i][l]·B[b][l][j], plus bias[j] or beta·D[b][i][j].
+pub(super) fn matmul(p: MatMul, a: &[f64], b: &[f64], epilogue: Epilogue<Vec<f64>>) -> Vec<f64> {
     let MatMul { batch, m, k, n, .. } = p;
     let a_at = |item: usize, i: usize, l: usize| {
         let first = if p.a_batched { item * m * k } else { 0 };
@@ -13,14 +13,16 @@ pub(super) fn matmul(p: MatMul, a: &[f64], b: &[f64], bias: &[f64]) -> Vec<f64> 
         let first = if p.b_batched { item * k * n } else { 0 };
         b[first + if p.trans_b { j * k + l } else { l * n + j }]
     };
-    let alpha = f64::from(p.alpha as f32);
-    let mut c = Vec::with_capacity(batch * m * n);
+    let (alpha, mut c) = (f64::from(p.alpha as f32), Vec::with_capacity(batch * m * n));
     for item in 0..batch {
-        for i in 0..m {
-            for (j, bias) in bias.iter().enumerate() {
-                let sum: f64 = (0..k).map(|l| a_at(item, i, l) * b_at(item, l, j)).sum();
-                c.push(alpha * sum + bias);
-            }
+        for (i, j) in grid(m, n) {
+            let sum: f64 = (0..k).map(|l| a_at(item, i, l) * b_at(item, l, j)).sum();
+            let added = match &epilogue {
+                Epilogue::None => 0.0,
+                Epilogue::Bias(bias) => bias[j],
+                Epilogue::Add(beta, d) => f64::from(*beta as f32) * d[(item * m + i) * n + j],
+            };
+            c.push(alpha * sum + added);
         }
     }
     c

@@ -13,8 +13,8 @@ mod probe;
 pub use probe::Probe;
 
 use autograd::device::{
-    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, MatMul, PoolGeometry,
-    Reduce, ResizeGeometry, SgdStep, Unary, View,
+    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, Epilogue, MatMul,
+    PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
 };
 use autograd::random::Key;
 use std::sync::Arc;
@@ -55,6 +55,14 @@ fn read(buffer: &Buffer) -> Vec<f64> {
 fn sized(buffer: &Buffer, len: usize) -> Vec<f64> {
     assert_eq!(raw(buffer).len(), len, "an operand has the wrong number of elements");
     read(buffer)
+}
+
+/// The product of buffers that must have the sizes it says.
+fn product(p: MatMul, a: &Buffer, b: &Buffer, epilogue: Epilogue<&Buffer>) -> Vec<f64> {
+    let count = |batched: bool| if batched { p.batch } else { 1 };
+    let (a, b) = (sized(a, count(p.a_batched) * p.m * p.k), sized(b, count(p.b_batched) * p.k * p.n));
+    let added = if let Epilogue::Bias(_) = epilogue { p.n } else { p.batch * p.m * p.n };
+    linear::matmul(p, &a, &b, epilogue.map(|operand| sized(operand, added)))
 }
 
 impl Device for RefDevice {
@@ -135,12 +143,22 @@ impl Device for RefDevice {
         Ok(stored(elementwise::reduce(kind, &sized(x, size.0 * size.1 * size.2), size)))
     }
 
-    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, bias: Option<&Buffer>) -> DeviceResult {
+    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, epilogue: Epilogue<&Buffer>) -> DeviceResult {
         self.probe.enter("matmul")?;
-        let count = |batched: bool| if batched { p.batch } else { 1 };
-        let (a, b) = (sized(a, count(p.a_batched) * p.m * p.k), sized(b, count(p.b_batched) * p.k * p.n));
-        let bias = bias.map_or_else(|| vec![0.0; p.n], |bias| sized(bias, p.n));
-        Ok(stored(linear::matmul(p, &a, &b, &bias)))
+        Ok(stored(product(p, a, b, epilogue)))
+    }
+
+    fn matmul_gelu(
+        &self,
+        p: MatMul,
+        a: &Buffer,
+        b: &Buffer,
+        bias: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer)> {
+        self.probe.enter("matmul_gelu")?;
+        let h = product(p, a, b, Epilogue::Bias(bias));
+        let y = h.iter().map(|&h| elementwise::unary(Unary::Gelu, h)).collect();
+        Ok((stored(y), stored(h)))
     }
 
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult {

@@ -102,6 +102,26 @@ fn a_linear_layer_is_a_product_and_a_sum() {
 }
 
 #[test]
+fn a_sum_with_a_product_is_a_product_and_a_sum() {
+    equal(
+        "baddbmm",
+        &[&[2, 3, 5], &[2, 4, 3], &[2, 5, 4]],
+        |x| x[0].baddbmm(0.4, (&x[1], true), (&x[2], true), 0.6),
+        |x| x[1].matmul_with(true, &x[2], true, 0.6).add(&x[0].mul_scalar(0.4)),
+    );
+}
+
+#[test]
+fn a_layer_with_gelu_is_a_layer_and_a_gelu() {
+    equal(
+        "linear_gelu",
+        &[&[2, 3, 5], &[4, 5], &[4]],
+        |x| x[0].linear_gelu(&x[1], &x[2]),
+        |x| x[0].linear(&x[1], Some(&x[2])).gelu(),
+    );
+}
+
+#[test]
 fn a_convolution_is_a_product_with_unfolded_windows() {
     const OPTIONS: ConvOptions = ConvOptions { stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 1 };
     equal(

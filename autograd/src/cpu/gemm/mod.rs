@@ -12,13 +12,15 @@ pub(crate) use kernel::{Kernels, with_scratch};
 pub(crate) use product::{Panels, Start, matrix, packed_len, packed_product, panel_cols, product};
 
 use super::recycle::stale;
-use crate::device::MatMul;
+use crate::device::{Epilogue, MatMul};
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Multiply-adds below which a part is not worth a task.
 const TASK: usize = 1 << 20;
+/// Elements of C that are worth a task where something is only added to them.
+const ADD_TASK: usize = 1 << 15;
 /// Rows of a part that pay for its own copy of B.
 const PART_ROWS: usize = 512;
 /// Rows of a part at least: with fewer, columns are shared out as well.
@@ -26,8 +28,29 @@ const FEW_ROWS: usize = 56;
 /// From this many products on, a batch is shared out product by product.
 const BATCH: usize = 8;
 
-/// `C[b] = alpha · op(A[b]) · op(B[b]) (+ bias)`; see [`MatMul`]. Cost 2·batch·m·k·n FLOP.
-pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -> Vec<T> {
+/// `C[b] = alpha · op(A[b]) · op(B[b]) + epilogue`; see [`MatMul`] and [`Epilogue`]. Cost 2·batch·m·k·n FLOP.
+pub(crate) fn matmul<T: Real>(p: MatMul, a: &[T], b: &[T], epilogue: Epilogue<&[T]>) -> Vec<T> {
+    match epilogue {
+        Epilogue::None => products(p, a, b, None),
+        Epilogue::Bias(bias) => products(p, a, b, Some(bias)),
+        Epilogue::Add(beta, d) => {
+            // Added when the sums are complete, so that it rounds as the sum of a product and a scaled matrix does.
+            let mut c = products(p, a, b, None);
+            add_scaled(T::of(beta), d, &mut c);
+            c
+        }
+    }
+}
+
+/// c += beta·d.
+fn add_scaled<T: Real>(beta: T, d: &[T], c: &mut [T]) {
+    assert!(c.len() == d.len(), "matmul: {} elements are added to a product of {}", d.len(), c.len());
+    let add = |(c, d): (&mut [T], &[T])| c.iter_mut().zip(d).for_each(|(c, &d)| *c += beta * d);
+    c.par_chunks_mut(ADD_TASK).zip(d.par_chunks(ADD_TASK)).for_each(add);
+}
+
+/// The products, their sums started from a bias if there is one.
+fn products<T: Real>(p: MatMul, a: &[T], b: &[T], bias: Option<&[T]>) -> Vec<T> {
     let MatMul { batch, m, k, n, .. } = p;
     let mut c = stale(batch * m * n);
     if c.is_empty() {

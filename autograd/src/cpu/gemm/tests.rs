@@ -1,7 +1,7 @@
 //! Products against three nested loops in `f64`, at the edges of register tiles and blocks.
 
 use super::{Start, matmul, product};
-use crate::device::MatMul;
+use crate::device::{Epilogue, MatMul};
 use crate::random::Key;
 use crate::real::Real;
 use crate::tensor::Tensor;
@@ -159,9 +159,13 @@ fn batches_and_shares() {
             let copies = |batched: bool| if batched { batch } else { 1 };
             let a = random::<f64>(copies(a_batched) * m * k, 1);
             let b = random::<f64>(copies(b_batched) * k * n, 2);
-            let bias = random::<f64>(n, 3);
-            let bias = on(0).then_some(&bias[..]);
-            let c = matmul(p, &a, &b, bias);
+            let (bias, d) = (random::<f64>(n, 3), random::<f64>(batch * m * n, 4));
+            let epilogue = match (on(0), on(1)) {
+                (false, false) => Epilogue::None,
+                (true, _) => Epilogue::Bias(&bias[..]),
+                (false, true) => Epilogue::Add(0.3, &d[..]),
+            };
+            let c = matmul(p, &a, &b, epilogue);
             assert_eq!(c.len(), batch * m * n);
             for (i, c) in c.chunks((m * n).max(1)).enumerate() {
                 let part = |x: &[f64], batched: bool, len: usize| {
@@ -170,7 +174,11 @@ fn batches_and_shares() {
                 let (a, b) = (part(&a, a_batched, m * k), part(&b, b_batched, k * n));
                 let a = ArrayView2::from_shape((m, k).set_f(trans_a), &a).expect("sizes agree");
                 let b = ArrayView2::from_shape((k, n).set_f(trans_b), &b).expect("sizes agree");
-                let start = Array2::from_shape_fn((m, n), |(_, j)| bias.map_or(0.0, |bias| bias[j]));
+                let start = Array2::from_shape_fn((m, n), |(row, j)| match epilogue {
+                    Epilogue::None => 0.0,
+                    Epilogue::Bias(bias) => bias[j],
+                    Epilogue::Add(beta, d) => beta * d[(i * m + row) * n + j],
+                });
                 for (found, (expected, size)) in c.iter().zip(naive(-0.6, a, b, &start)) {
                     assert!((found - expected).abs() <= 2e-14 * size, "{p:?}: {found}, not {expected}");
                 }

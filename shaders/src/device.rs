@@ -4,8 +4,8 @@ use crate::adapter::{Adapter, OpenError};
 use crate::gpu::{Gpu, Statistics, block};
 use crate::memory::Block;
 use autograd::device::{
-    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, MatMul, PoolGeometry,
-    Reduce, ResizeGeometry, SgdStep, Unary, View,
+    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, Epilogue, MatMul,
+    PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
 };
 use autograd::random::Key;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// memory and its work.
 #[derive(Clone)]
 pub struct VulkanDevice {
-    gpu: Arc<Gpu>,
+    pub(crate) gpu: Arc<Gpu>,
 }
 
 impl VulkanDevice {
@@ -123,8 +123,19 @@ impl Device for VulkanDevice {
         one(self.gpu.reduce(kind, block(x), size))
     }
 
-    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, bias: Option<&Buffer>) -> DeviceResult {
-        one(self.gpu.matmul(p, block(a), block(b), bias.map(block)))
+    fn matmul(&self, p: MatMul, a: &Buffer, b: &Buffer, epilogue: Epilogue<&Buffer>) -> DeviceResult {
+        one(self.gpu.matmul(p, block(a), block(b), epilogue.map(block)))
+    }
+
+    fn matmul_gelu(
+        &self,
+        p: MatMul,
+        a: &Buffer,
+        b: &Buffer,
+        bias: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer)> {
+        let (y, h) = self.gpu.matmul_gelu(p, block(a), block(b), block(bias))?;
+        Ok((buffer(y), buffer(h)))
     }
 
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult {

@@ -5,9 +5,10 @@
 //! with this crate in it starts on machines without Vulkan, and [`VulkanDevice::open`] says there what to install.
 //!
 //! Read in this order: [`adapter`] finds a device, `memory` hands out its buffers, `queue` collects work and submits it,
-//! `shader` and `pipeline` turn WGSL into something to dispatch (`cache` keeps it on disk), `stopwatch` times it, `gpu` puts these together, and the files named after
-//! families of primitives (`elementwise`, `linear`, `norm`, `picture`) say which shader computes what over how many
-//! invocations. `device` is the table of contents: the trait itself.
+//! `shader` and `pipeline` turn WGSL into something to dispatch (`cache` keeps it on disk), `stopwatch` times it, `gpu`
+//! puts these together, and the files named after families of primitives (`elementwise`, `linear`, `convolution`,
+//! `norm`, `picture`) say which shader computes what over how many invocations. `device` is the table of contents: the
+//! trait itself.
 //!
 //! Everything is `f32`. Results are the same from run to run on one device (no atomics, fixed order of sums), but not
 //! the same bits as on the host: sums are cut differently and devices round `exp` and `1/x` in their own ways.
@@ -16,6 +17,7 @@
 
 pub mod adapter;
 mod cache;
+mod convolution;
 mod device;
 mod elementwise;
 mod gpu;
@@ -34,3 +36,4 @@ mod tests;
 pub use adapter::{Adapter, OpenError, adapters};
 pub use device::VulkanDevice;
 pub use gpu::Statistics;
+pub use linear::Gemm;

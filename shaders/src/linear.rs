@@ -1,12 +1,113 @@
-//! Matrix products and convolutions.
+//! Matrix products: the versions of the kernel, and which product takes which.
+//!
+//! | version | workgroup computes | for |
+//! |---|---|---|
+//! | [`Gemm::Naive`] | 256 elements | narrow or shallow products, where a tile would be mostly empty |
+//! | [`Gemm::Tiled`] | 64 × 64 | rows of any length |
+//! | [`Gemm::Vec4`] | 32 × 32, 64 × 64, 128 × 128 | matrices whose contiguous axes are multiples of four |
+//!
+//! Large tiles fetch less, small ones keep more of the device busy. So a product takes the largest tile that it fills at
+//! least half and of which there are [`BUSY`]. A gradient of weights is a small matrix of very long sums: those are cut
+//! into pieces, a product each, whose results are added in a fixed order afterwards, so that bits repeat.
 
-use crate::gpu::{Dispatch, Gpu, float, int};
+use crate::VulkanDevice;
+use crate::gpu::{Dispatch, Gpu, block, float, int};
 use crate::memory::Block;
-use crate::shader::{CONV2D, CONV2D_DW, CONV2D_DX, MATMUL_NAIVE, MATMUL_TILED};
-use autograd::device::{Conv2dGeometry, DeviceResult, MatMul};
+use crate::shader::{MATMUL_NAIVE, MATMUL_TILED, MATMUL_VEC4, Shader};
+use autograd::device::{Buffer, DeviceResult, Epilogue, MatMul, Reduce};
+use std::fmt;
+use std::sync::Arc;
 
-/// Rows and columns of C that a workgroup of the tiled product computes.
-const TILE: usize = 64;
+/// Workgroups that keep a device busy: a large one has about a hundred processors, and each takes several.
+pub(crate) const BUSY: usize = 256;
+
+/// Terms of a piece of a long sum, at least.
+pub(crate) const PIECE: usize = 256;
+
+/// The most pieces of a sum: each costs a copy of C.
+const MOST_PIECES: usize = 64;
+
+/// A version of the matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gemm {
+    /// One invocation an element.
+    Naive,
+    /// Tiles of 64 × 64, values fetched one by one.
+    Tiled,
+    /// Tiles of 32 × 32 (size 0), 64 × 64 (1) or 128 × 128 (2), values fetched by fours.
+    Vec4 {
+        /// 0, 1 or 2.
+        size: u32,
+    },
+}
+
+impl Gemm {
+    /// From teaching to fast.
+    pub const ALL: [Gemm; 5] =
+        [Gemm::Naive, Gemm::Tiled, Gemm::Vec4 { size: 0 }, Gemm::Vec4 { size: 1 }, Gemm::Vec4 { size: 2 }];
+
+    /// Whether this version computes such products: fours need contiguous axes that are multiples of four.
+    pub fn takes(self, p: &MatMul) -> bool {
+        let a_axis = if p.trans_a { p.m } else { p.k };
+        let b_axis = if p.trans_b { p.k } else { p.n };
+        !matches!(self, Gemm::Vec4 { .. }) || (a_axis.is_multiple_of(4) && b_axis.is_multiple_of(4))
+    }
+
+    /// Workgroups for one product.
+    fn groups(self, m: usize, n: usize) -> usize {
+        match self {
+            Gemm::Naive => (m * n).div_ceil(256),
+            _ => m.div_ceil(self.tile()) * n.div_ceil(self.tile()),
+        }
+    }
+
+    /// Rows and columns of a tile; the naive version has none.
+    fn tile(self) -> usize {
+        match self {
+            Gemm::Naive => 1,
+            Gemm::Tiled => 64,
+            Gemm::Vec4 { size } => 32 << size,
+        }
+    }
+
+    /// Its shader and the one with GELU, and the constant both start with, if any.
+    fn shaders(self) -> ([&'static Shader; 2], Vec<u32>) {
+        match self {
+            Gemm::Naive => (MATMUL_NAIVE.each_ref(), vec![]),
+            Gemm::Tiled => (MATMUL_TILED.each_ref(), vec![]),
+            Gemm::Vec4 { size } => (MATMUL_VEC4.each_ref(), vec![size]),
+        }
+    }
+}
+
+impl fmt::Display for Gemm {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Gemm::Naive => f.pad("naive"),
+            Gemm::Tiled => f.pad("tiled 64"),
+            Gemm::Vec4 { .. } => f.pad(&format!("vec4 {}", self.tile())),
+        }
+    }
+}
+
+/// The version of a product and the number of pieces of its sums, by the rule at the head of this file. Only a single
+/// product without epilogue is cut.
+pub(crate) fn plan(p: &MatMul, may_cut: bool) -> (Gemm, usize) {
+    let most = if may_cut && p.batch == 1 { (p.k / PIECE).clamp(1, MOST_PIECES) } else { 1 };
+    let groups = |version: Gemm| p.batch * version.groups(p.m, p.n);
+    let (narrow, shallow) = (p.m.min(p.n), p.k < 8);
+    let half_full = |version: &Gemm| narrow >= version.tile() / 2 && version.takes(p);
+    let busy = |version: &Gemm| groups(*version) * most >= BUSY;
+    let tiles = [Gemm::Vec4 { size: 2 }, Gemm::Vec4 { size: 1 }, Gemm::Vec4 { size: 0 }];
+    let version = match tiles.into_iter().filter(half_full).find(busy) {
+        Some(version) if !shallow => version,
+        _ if shallow || narrow < 8 => Gemm::Naive,
+        _ if Gemm::Vec4 { size: 0 }.takes(p) => Gemm::Vec4 { size: 0 },
+        _ if narrow >= 16 => Gemm::Tiled,
+        _ => Gemm::Naive,
+    };
+    (version, most.min(BUSY.div_ceil(groups(version).max(1))))
+}
 
 impl Gpu {
     pub(crate) fn matmul(
@@ -14,69 +115,135 @@ impl Gpu {
         p: MatMul,
         a: &Block,
         b: &Block,
-        bias: Option<&Block>,
+        epilogue: Epilogue<&Block>,
     ) -> DeviceResult<Block> {
-        // A tile that is mostly empty wastes more than the fetches it saves.
-        let tiled = p.m.min(p.n) >= TILE / 4 && p.k >= 16 && p.m * p.n >= TILE * TILE;
-        self.matmul_by(tiled, p, a, b, bias)
+        let (version, pieces) = plan(&p, matches!(epilogue, Epilogue::None));
+        if pieces > 1 {
+            return self.matmul_in_pieces(version, pieces, p, a, b);
+        }
+        self.matmul_by(version, p, a, b, epilogue)
     }
 
-    /// The product by the tiled shader or the naive one.
+    /// The product by one version.
     pub(crate) fn matmul_by(
         &self,
-        tiled: bool,
+        version: Gemm,
         p: MatMul,
         a: &Block,
         b: &Block,
-        bias: Option<&Block>,
+        epilogue: Epilogue<&Block>,
     ) -> DeviceResult<Block> {
         let c = self.allocate(p.batch * p.m * p.n)?;
-        let stride = |batched: bool, len: usize| if batched { len } else { 0 };
-        let [a_row, a_col] = if p.trans_a { [1, p.m] } else { [p.k, 1] };
-        let [b_row, b_col] = if p.trans_b { [1, p.k] } else { [p.n, 1] };
-        let (a_batch, b_batch) = (stride(p.a_batched, p.m * p.k), stride(p.b_batched, p.k * p.n));
-        let sizes = [p.batch, p.m, p.k, p.n, a_batch, a_row, a_col, b_batch, b_row, b_col].map(int);
-        let params = [sizes.as_slice(), &[float(p.alpha), u32::from(bias.is_some())]].concat();
-        let inputs = [a, b, bias.unwrap_or(a)];
-        if tiled {
-            let groups = p.batch * p.m.div_ceil(TILE) * p.n.div_ceil(TILE);
-            let (shader, outputs, params) = (&MATMUL_TILED, &[&c], &params);
-            self.dispatch(Dispatch { shader, values: &[], outputs, inputs: &inputs, params, groups })?;
-        } else {
-            self.map(&MATMUL_NAIVE, &[], &[&c], &inputs, &params)?;
-        }
+        let (code, added, beta) = match epilogue {
+            Epilogue::None => (0, a, 0.0), // something has to be bound
+            Epilogue::Bias(bias) => (1, bias, 0.0),
+            Epilogue::Add(beta, d) => (2, d, beta),
+        };
+        let ([shader, _], constants) = version.shaders();
+        let values = [constants, vec![code]].concat();
+        let params = params(p, strides(&p), 0, beta);
+        let groups = p.batch * version.groups(p.m, p.n);
+        let (outputs, inputs) = (&[&c], &[a, b, added]);
+        self.dispatch(Dispatch { shader, values: &values, outputs, inputs, params: &params, groups })?;
         Ok(c)
     }
 
-    pub(crate) fn conv2d(&self, g: &Conv2dGeometry, x: &Block, w: &Block) -> DeviceResult<Block> {
-        let [oh, ow] = g.output();
-        let y = self.allocate(g.batch * g.out_channels * oh * ow)?;
-        self.map(&CONV2D, &[], &[&y], &[x, w], &sizes(g))?;
-        Ok(y)
+    /// A single product whose sums over k are cut into pieces that are added afterwards.
+    pub(crate) fn matmul_in_pieces(
+        &self,
+        version: Gemm,
+        pieces: usize,
+        p: MatMul,
+        a: &Block,
+        b: &Block,
+    ) -> DeviceResult<Block> {
+        let length = p.k.div_ceil(pieces).next_multiple_of(4); // so that fours stay whole
+        let pieces = p.k.div_ceil(length);
+        let parts = self.allocate(pieces * p.m * p.n)?;
+        let mut strides = strides(&p);
+        strides.a_batch = length * strides.a_col;
+        strides.b_batch = length * strides.b_row;
+        let params = params(MatMul { batch: pieces, k: length, ..p }, strides, p.k, 0.0);
+        let ([shader, _], constants) = version.shaders();
+        let values = [constants, vec![0]].concat();
+        let groups = pieces * version.groups(p.m, p.n);
+        let (outputs, inputs) = (&[&parts], &[a, b, a]);
+        self.dispatch(Dispatch { shader, values: &values, outputs, inputs, params: &params, groups })?;
+        self.reduce(Reduce::Sum, &parts, (1, pieces, p.m * p.n))
     }
 
-    pub(crate) fn conv2d_dx(&self, g: &Conv2dGeometry, dy: &Block, w: &Block) -> DeviceResult<Block> {
-        let dx = self.allocate(g.batch * g.in_channels * g.input[0] * g.input[1])?;
-        self.map(&CONV2D_DX, &[], &[&dx], &[dy, w], &sizes(g))?;
-        Ok(dx)
+    pub(crate) fn matmul_gelu(
+        &self,
+        p: MatMul,
+        a: &Block,
+        b: &Block,
+        bias: &Block,
+    ) -> DeviceResult<(Block, Block)> {
+        self.matmul_gelu_by(plan(&p, false).0, p, a, b, bias)
     }
 
-    pub(crate) fn conv2d_dw(&self, g: &Conv2dGeometry, x: &Block, dy: &Block) -> DeviceResult<Block> {
-        let dw = self.allocate(g.out_channels * g.in_channels / g.groups * g.kernel[0] * g.kernel[1])?;
-        let (shader, outputs, inputs) = (&CONV2D_DW, &[&dw], &[x, dy]);
-        let groups = dw.len(); // one a weight
-        self.dispatch(Dispatch { shader, values: &[], outputs, inputs, params: &sizes(g), groups })?;
-        Ok(dw)
+    /// The product, its bias and GELU by one version.
+    pub(crate) fn matmul_gelu_by(
+        &self,
+        version: Gemm,
+        p: MatMul,
+        a: &Block,
+        b: &Block,
+        bias: &Block,
+    ) -> DeviceResult<(Block, Block)> {
+        let (y, h) = (self.allocate(p.batch * p.m * p.n)?, self.allocate(p.batch * p.m * p.n)?);
+        let ([_, shader], values) = version.shaders();
+        let params = params(p, strides(&p), 0, 0.0);
+        let groups = p.batch * version.groups(p.m, p.n);
+        let (outputs, inputs) = (&[&y, &h], &[a, b, bias]);
+        self.dispatch(Dispatch { shader, values: &values, outputs, inputs, params: &params, groups })?;
+        Ok((y, h))
     }
 }
 
-/// The `Params` of `geometry.wgsl`.
-fn sizes(g: &Conv2dGeometry) -> [u32; 16] {
-    let ([h, w], [kh, kw], [oh, ow]) = (g.input, g.kernel, g.output());
-    let ([stride_y, stride_x], [pad_y, pad_x], [dilation_y, dilation_x]) = (g.stride, g.padding, g.dilation);
-    let counts = [g.batch, g.in_channels, g.out_channels, g.groups];
-    let pictures = [h, w, kh, kw, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x, oh, ow];
-    let mut sizes = [0; 16];
-    sizes.iter_mut().zip(counts.into_iter().chain(pictures)).for_each(|(size, value)| *size = int(value));
-    sizes
+impl VulkanDevice {
+    /// [`Device::matmul`](autograd::device::Device::matmul) by one version, for comparisons and measurements. An error
+    /// where [`Gemm::takes`] says no.
+    pub fn matmul_by(
+        &self,
+        version: Gemm,
+        p: MatMul,
+        a: &Buffer,
+        b: &Buffer,
+        epilogue: Epilogue<&Buffer>,
+    ) -> DeviceResult {
+        if !version.takes(&p) {
+            return Err(format!("{version} needs contiguous axes that are multiples of four: {p:?}"));
+        }
+        let c = self.gpu.matmul_by(version, p, block(a), block(b), epilogue.map(block))?;
+        Ok(Arc::new(c))
+    }
+}
+
+/// How the operands of a product are walked, in elements.
+struct Strides {
+    a_batch: usize,
+    a_row: usize,
+    a_col: usize,
+    b_batch: usize,
+    b_row: usize,
+    b_col: usize,
+}
+
+fn strides(p: &MatMul) -> Strides {
+    let [a_row, a_col] = if p.trans_a { [1, p.m] } else { [p.k, 1] };
+    let [b_row, b_col] = if p.trans_b { [1, p.k] } else { [p.n, 1] };
+    let a_batch = if p.a_batched { p.m * p.k } else { 0 };
+    let b_batch = if p.b_batched { p.k * p.n } else { 0 };
+    Strides { a_batch, a_row, a_col, b_batch, b_row, b_col }
+}
+
+/// The `Params` of `matmul_sizes.wgsl`; `whole` is the length of a sum in pieces, or 0.
+fn params(p: MatMul, s: Strides, whole: usize, beta: f64) -> [u32; 13] {
+    let Strides { a_batch, a_row, a_col, b_batch, b_row, b_col } = s;
+    let [batch, m, k, n] = [p.batch, p.m, p.k, p.n].map(int);
+    let [a_batch, a_row, a_col, b_batch, b_row, b_col, whole] =
+        [a_batch, a_row, a_col, b_batch, b_row, b_col, whole].map(int);
+    let (alpha, beta) = (float(p.alpha), float(beta));
+    [batch, m, k, n, a_batch, a_row, a_col, b_batch, b_row, b_col, whole, alpha, beta]
 }

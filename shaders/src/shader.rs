@@ -43,10 +43,28 @@ pub(crate) const REDUCE: Shader =
     Shader { name: "reduce", parts: &[MATH, include_str!("../wgsl/reduce.wgsl")], constants: &[("KIND", 3)] };
 pub(crate) const DROPOUT: Shader =
     Shader { name: "dropout", parts: &[include_str!("../wgsl/dropout.wgsl")], constants: &[] };
-pub(crate) const MATMUL_NAIVE: Shader =
-    Shader { name: "matmul_naive", parts: &[include_str!("../wgsl/matmul_naive.wgsl")], constants: &[] };
-pub(crate) const MATMUL_TILED: Shader =
-    Shader { name: "matmul_tiled", parts: &[include_str!("../wgsl/matmul_tiled.wgsl")], constants: &[] };
+const NAIVE: &str = include_str!("../wgsl/matmul_naive.wgsl");
+const TILED: &str = include_str!("../wgsl/matmul_tiled.wgsl");
+const VEC4: &str = include_str!("../wgsl/matmul_vec4.wgsl");
+const SIZES: &str = include_str!("../wgsl/matmul_sizes.wgsl");
+const STORE: &str = include_str!("../wgsl/matmul_store.wgsl");
+const STORE_GELU: &str = include_str!("../wgsl/matmul_store_gelu.wgsl");
+const TILE: &str = include_str!("../wgsl/tile.wgsl");
+
+// A product, and the same with bias and GELU.
+pub(crate) static MATMUL_NAIVE: [Shader; 2] = [
+    Shader { name: "matmul_naive", parts: &[SIZES, STORE, NAIVE], constants: &[("EPILOGUE", 3)] },
+    Shader { name: "matmul_naive, gelu", parts: &[SIZES, MATH, STORE_GELU, NAIVE], constants: &[] },
+];
+pub(crate) static MATMUL_TILED: [Shader; 2] = [
+    Shader { name: "matmul_tiled", parts: &[SIZES, STORE, TILE, TILED], constants: &[("EPILOGUE", 3)] },
+    Shader { name: "matmul_tiled, gelu", parts: &[SIZES, MATH, STORE_GELU, TILE, TILED], constants: &[] },
+];
+pub(crate) static MATMUL_VEC4: [Shader; 2] = [
+    Shader { name: "matmul_vec4", parts: &[SIZES, STORE, VEC4], constants: &[("SIZE", 3), ("EPILOGUE", 3)] },
+    Shader { name: "matmul_vec4, gelu", parts: &[SIZES, MATH, STORE_GELU, VEC4], constants: &[("SIZE", 3)] },
+];
+
 /// A shader over rows in both ways of sharing them out: a workgroup for each row, and a subgroup for each.
 pub(crate) struct RowShader {
     pub by_group: Shader,
@@ -126,13 +144,47 @@ pub(crate) const NORMALIZE_CHANNELS_BACKWARD: Shader = Shader {
     parts: &[include_str!("../wgsl/normalize_channels_backward.wgsl")],
     constants: &[("RELU", 2), ("OWN", 2)],
 };
+const SOURCE: &str = include_str!("../wgsl/conv2d_source.wgsl");
 pub(crate) const CONV2D: Shader =
     Shader { name: "conv2d", parts: &[GEOMETRY, include_str!("../wgsl/conv2d.wgsl")], constants: &[] };
-pub(crate) const CONV2D_DX: Shader =
-    Shader { name: "conv2d_dx", parts: &[GEOMETRY, include_str!("../wgsl/conv2d_dx.wgsl")], constants: &[] };
+pub(crate) const CONV2D_TILED: Shader = Shader {
+    name: "conv2d_tiled",
+    parts: &[GEOMETRY, TILE, include_str!("../wgsl/conv2d_tiled.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DEPTHWISE: Shader = Shader {
+    name: "conv2d_depthwise",
+    parts: &[GEOMETRY, include_str!("../wgsl/conv2d_depthwise.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DX: Shader = Shader {
+    name: "conv2d_dx",
+    parts: &[GEOMETRY, SOURCE, include_str!("../wgsl/conv2d_dx.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DX_TILED: Shader = Shader {
+    name: "conv2d_dx_tiled",
+    parts: &[GEOMETRY, SOURCE, TILE, include_str!("../wgsl/conv2d_dx_tiled.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DX_DEPTHWISE: Shader = Shader {
+    name: "conv2d_dx_depthwise",
+    parts: &[GEOMETRY, SOURCE, include_str!("../wgsl/conv2d_dx_depthwise.wgsl")],
+    constants: &[],
+};
 pub(crate) const CONV2D_DW: Shader = Shader {
     name: "conv2d_dw",
     parts: &[GEOMETRY, GROUP, include_str!("../wgsl/conv2d_dw.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DW_TILED: Shader = Shader {
+    name: "conv2d_dw_tiled",
+    parts: &[GEOMETRY, TILE, include_str!("../wgsl/conv2d_dw_tiled.wgsl")],
+    constants: &[],
+};
+pub(crate) const CONV2D_DW_DEPTHWISE: Shader = Shader {
+    name: "conv2d_dw_depthwise",
+    parts: &[GEOMETRY, GROUP, include_str!("../wgsl/conv2d_dw_depthwise.wgsl")],
     constants: &[],
 };
 pub(crate) const POOL2D: Shader =
@@ -226,8 +278,6 @@ mod tests {
         SELECT,
         REDUCE,
         DROPOUT,
-        MATMUL_NAIVE,
-        MATMUL_TILED,
         SOFTMAX.by_group,
         SOFTMAX.by_subgroup,
         SOFTMAX_BACKWARD.by_group,
@@ -242,8 +292,14 @@ mod tests {
         NORMALIZE_CHANNELS_WEIGHTS,
         NORMALIZE_CHANNELS_BACKWARD,
         CONV2D,
+        CONV2D_TILED,
+        CONV2D_DEPTHWISE,
         CONV2D_DX,
+        CONV2D_DX_TILED,
+        CONV2D_DX_DEPTHWISE,
         CONV2D_DW,
+        CONV2D_DW_TILED,
+        CONV2D_DW_DEPTHWISE,
         POOL2D,
         POOL2D_BACKWARD,
         RESIZE2D,
@@ -253,6 +309,11 @@ mod tests {
         SGD,
         ADAM,
     ];
+
+    /// All of them, the products with and without GELU included.
+    fn all() -> impl Iterator<Item = &'static Shader> {
+        ALL.iter().chain(&MATMUL_NAIVE).chain(&MATMUL_TILED).chain(&MATMUL_VEC4)
+    }
 
     /// Every combination of a shader's constants.
     fn variants(shader: &Shader) -> Vec<Vec<u32>> {
@@ -268,7 +329,7 @@ mod tests {
     #[test]
     fn every_shader_in_every_variant_translates() {
         let mut translated = 0;
-        for shader in ALL {
+        for shader in all() {
             for values in variants(shader) {
                 for checked in [false, true] {
                     let words = shader.translate(&values, checked).unwrap_or_else(|error| panic!("{error}"));
@@ -286,10 +347,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).expect("the shaders are there") {
             let text = std::fs::read_to_string(entry.expect("it can be listed").path()).expect("it is text");
             assert!(text.starts_with("// "), "a shader begins with what it computes: {text:.40}");
-            assert!(
-                ALL.iter().any(|shader| shader.parts.contains(&text.as_str())),
-                "nothing uses: {text:.80}"
-            );
+            assert!(all().any(|shader| shader.parts.contains(&text.as_str())), "nothing uses: {text:.80}");
         }
     }
 

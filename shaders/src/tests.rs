@@ -5,7 +5,10 @@ use crate::gpu::{Dispatch, Gpu, int};
 use crate::memory::Block;
 use crate::shader::Shader;
 use crate::{OpenError, adapters};
-use autograd::device::{MatMul, Reduce, Unary};
+use autograd::device::{Reduce, Unary};
+
+mod convolution;
+mod gemm;
 
 /// The first device; `None`, said on standard error, where there is none. With `MUTUALFORMER_REQUIRE_VULKAN=1` that is
 /// a failure.
@@ -122,26 +125,6 @@ fn long_lists_are_submitted_in_pieces_and_in_order() {
     let expected = |x: f32| (0..500).fold(x, |x, _| (x + 3.0) * 0.5);
     assert_eq!(download(&gpu, &x), [expected(1.0), expected(2.0)]);
     assert!(gpu.statistics().submissions >= 4);
-}
-
-#[test]
-fn the_tiled_product_equals_the_naive_one() {
-    let Some(gpu) = device(true) else { return };
-    let sizes = [(1, 64, 16, 64), (2, 65, 17, 63), (1, 130, 3, 200), (3, 20, 100, 70), (1, 1, 1, 1)];
-    for (case, (batch, m, k, n)) in sizes.into_iter().enumerate() {
-        for variant in 0..8 {
-            let [trans_a, trans_b, b_batched] = [1, 2, 4].map(|bit| variant & bit != 0);
-            let p = MatMul { batch, m, k, n, a_batched: true, b_batched, trans_a, trans_b, alpha: 0.7 };
-            let a = upload(&gpu, &noise(batch * m * k, case as u32));
-            let b = upload(&gpu, &noise(if b_batched { batch * k * n } else { k * n }, 77));
-            let bias = upload(&gpu, &noise(n, 99));
-            let bias = trans_a.then_some(&bias);
-            let [naive, tiled] =
-                [false, true].map(|tiled| download(&gpu, &gpu.matmul_by(tiled, p, &a, &b, bias).unwrap()));
-            let difference = naive.iter().zip(&tiled).fold(0f32, |max, (a, b)| max.max((a - b).abs()));
-            assert!(difference < 1e-5 && naive.iter().any(|c| *c != 0.0), "{p:?}: {difference}");
-        }
-    }
 }
 
 #[test]

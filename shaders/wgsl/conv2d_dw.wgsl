@@ -1,4 +1,5 @@
-// Gradient of conv2d with respect to the weights, one workgroup per weight: Σ x·dy over pictures and output pixels.
+// Gradient of conv2d with respect to the weights, one workgroup per weight: Σ x·dy over pictures and output pixels. The
+// teaching version; conv2d.wgsl lists the others.
 
 @group(0) @binding(0) var<storage, read_write> dw: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

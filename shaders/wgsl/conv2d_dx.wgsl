@@ -1,18 +1,9 @@
-// Gradient of conv2d with respect to x, one invocation per element: every output that read it gives dy·w back.
+// Gradient of conv2d with respect to x, one invocation per element: every output that read it gives dy·w back. The
+// teaching version; conv2d.wgsl lists the others.
 
 @group(0) @binding(0) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-
-// The output whose window has `at` under its kernel element `k`, or 0xffffffff where there is none.
-fn source(at: u32, k: u32, padding: u32, dilation: u32, stride: u32, outputs: u32) -> u32 {
-    let reach = at + padding;
-    if reach < k * dilation || (reach - k * dilation) % stride != 0u {
-        return 0xffffffffu;
-    }
-    let out = (reach - k * dilation) / stride;
-    return select(0xffffffffu, out, out < outputs);
-}
 
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) wgs: vec3u) {

@@ -1,18 +1,14 @@
-// C[b][i][j] = alpha·Σ A[b][i][l]·B[b][l][j] + bias[j], one invocation per element of C: the definition, and what small
-// products use. Transposes are strides; a batch stride of 0 uses one matrix for all products.
+// C[b][i][j] = alpha·Σ A[b][i][l]·B[b][l][j], and what `store` adds: one invocation per element of C.
+//
+// The versions, from teaching to fast; each is kept, and gives the same numbers up to the rounding of its sums:
+//   matmul_naive    the definition, and what small products use: two values fetched for every multiplication
+//   matmul_tiled    64 × 64 elements of C a workgroup, operands through shared memory: for rows of any length
+//   matmul_vec4     32 × 32, 64 × 64 or 128 × 128 elements, four values at a time: for rows in multiples of four
+// `shaders/src/linear.rs` says which product takes which. To see them all on one product, with time and GFLOP/s:
+//   cargo run --release -p shaders --example gemm -- 512 512 512
+// To check them against each other on odd sizes: cargo test -p shaders gemm
 
-struct Params {
-    batch: u32, m: u32, k: u32, n: u32,
-    a_batch: u32, a_row: u32, a_col: u32,
-    b_batch: u32, b_row: u32, b_col: u32,
-    alpha: f32, has_bias: u32,
-}
-var<immediate> p: Params;
-
-@group(0) @binding(0) var<storage, read_write> c: array<f32>;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
+alias Element = f32;
 
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -23,13 +19,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         let a_first = item * p.a_batch + i * p.a_row;
         let b_first = item * p.b_batch + j * p.b_col;
         var sum = 0.0;
-        for (var l = 0u; l < p.k; l += 1u) {
+        for (var l = 0u; l < terms(item); l += 1u) {
             sum += a[a_first + l * p.a_col] * b[b_first + l * p.b_row];
         }
-        sum *= p.alpha;
-        if p.has_bias != 0u {
-            sum += bias[j];
-        }
-        c[e] = sum;
+        store(item, i, j, sum);
     }
 }

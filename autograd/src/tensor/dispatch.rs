@@ -12,8 +12,8 @@ use super::{DeviceBuffer, Storage, Tensor};
 use crate::cpu;
 use crate::cpu::recycle::{stale, zeros};
 use crate::device::{
-    AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, Epilogue, MatMul, PoolGeometry,
-    Reduce, ResizeGeometry, Saved, SgdStep, Unary, View,
+    AdamStep, Binary, Buffer, Conv2dGeometry, Device, DeviceHandle, DeviceResult, Epilogue, MatMul,
+    PoolGeometry, Reduce, ResizeGeometry, Saved, SgdStep, Unary, View,
 };
 use crate::plain::Mask;
 use crate::random::Key;

@@ -36,6 +36,22 @@ fn products<T: Real>() -> Vec<Row<T>> {
         Row::new("large matmul, AᵀBᵀ", vec![normal(&[203, 301]), normal(&[499, 203])], |x| {
             x[0].matmul_with(true, &x[1], true, 0.7)
         }),
+        Row::new("large matmul, fours", vec![normal(&[260, 132]), normal(&[132, 196])], |x| {
+            x[0].matmul(&x[1])
+        }),
+        Row::new(
+            "large baddbmm",
+            vec![normal(&[3, 140, 92]), normal(&[3, 68, 140]), normal(&[3, 68, 92])],
+            |x| x[0].baddbmm(0.4, (&x[1], true), (&x[2], false), -0.6),
+        ),
+        Row::new(
+            "large baddbmm, odd",
+            vec![normal(&[3, 141, 93]), normal(&[3, 67, 141]), normal(&[3, 93, 67])],
+            |x| x[0].baddbmm(0.4, (&x[1], true), (&x[2], true), -0.6),
+        ),
+        Row::new("large linear_gelu", vec![normal(&[7, 99, 68]), normal(&[268, 68]), normal(&[268])], |x| {
+            x[0].linear_gelu(&x[1], &x[2])
+        }),
         Row::new("large batch", vec![normal(&[12, 91, 64]), normal(&[12, 64, 93])], |x| x[0].matmul(&x[1])),
         Row::new("large batch, few", vec![normal(&[3, 131, 127]), normal(&[3, 133, 127])], |x| {
             x[0].matmul_with(false, &x[1], true, 0.5)
@@ -121,6 +137,18 @@ fn convolutions<T: Real>() -> Vec<Row<T>> {
         conv("large conv2d, one by one, odd", odd, &[39, 17, 1, 1], options(1, 0, 1)),
         conv("large conv2d, one by one, stride 2", odd, &[39, 17, 1, 1], options(2, 0, 1)),
         conv("large conv2d, seven by seven", &[2, 3, 75, 77], &[19, 3, 7, 7], options(2, 3, 1)),
+        conv(
+            "large conv2d, dilated, wide padding",
+            odd,
+            &[19, 17, 3, 2],
+            ConvOptions { padding: [5, 3], dilation: [2, 3], stride: [1, 2], groups: 1 },
+        ),
+        Row::new(
+            "large conv_transpose2d",
+            vec![normal(&[2, 19, 21, 17]), normal(&[19, 23, 3, 3])],
+            move |x| x[0].conv_transpose2d(&x[1], None, options(2, 1, 1), [1, 0]),
+        ),
+        conv("large conv2d, depthwise, five by five", odd, &[34, 1, 5, 5], options(1, 2, 17)),
         conv("large conv2d, depthwise", batch, &[16, 1, 3, 3], options(1, 1, 16)),
         conv("large conv2d, depthwise, stride 2", odd, &[17, 1, 3, 3], options(2, 1, 17)),
     ]

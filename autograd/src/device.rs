@@ -1,7 +1,7 @@
 //! Where a tensor lives when it does not live in host memory.
 //!
 //! A device is a run-time value, never a type parameter: networks, ops and training loops do not mention it. All an
-//! accelerator has to offer is the [`Device`] trait, about thirty primitives over contiguous `f32` buffers; every op of
+//! accelerator has to offer is the [`Device`] trait, about thirty-five primitives over contiguous `f32` buffers; every op of
 //! the engine, forward and backward, is built from them. CPU storage does not go through the trait.
 //!
 //! **Failures are sticky.** Ops stay infallible so that model code reads like mathematics. The first primitive that
@@ -225,6 +225,41 @@ impl<X> Epilogue<X> {
     }
 }
 
+/// Sizes of an attention: P = softmax(scale·Q·Kᵀ) `[heads, N, M]`, applied as it stands or transposed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionSizes {
+    /// Independent problems, B·H.
+    pub heads: usize,
+    /// Queries N of a head.
+    pub queries: usize,
+    /// Keys M of a head.
+    pub keys: usize,
+    /// Channels d of queries and keys.
+    pub dim: usize,
+    /// Channels e of what P is applied to.
+    pub value_dim: usize,
+    /// Factor on Q·Kᵀ.
+    pub scale: f64,
+    /// Applies Pᵀ.
+    pub transposed: bool,
+}
+
+/// Sizes of a step of Cross-Diffusion Attention and its α; see
+/// [`cross_diffusion_attention`](crate::ops::cross_diffusion_attention).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CdaSizes {
+    /// Independent problems, B·H.
+    pub heads: usize,
+    /// Tokens N.
+    pub tokens: usize,
+    /// Channels d of a head.
+    pub dim: usize,
+    /// Factor on Q·Kᵀ.
+    pub scale: f64,
+    /// α.
+    pub alpha: f64,
+}
+
 /// A normalisation of channels; see [`Var::batch_norm`](crate::Var::batch_norm).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChannelNorm {
@@ -408,6 +443,38 @@ pub trait Device: Send + Sync {
     fn softmax(&self, x: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
     /// Gradient of softmax given its output y.
     fn softmax_backward(&self, y: &Buffer, dy: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult;
+    /// y = P·x or Pᵀ·x with P = softmax(scale·Q·Kᵀ), which is not stored, and the rows' statistics `[heads, N, 2]`: largest
+    /// score and 1/Σ of the exponentials from there. q `[heads, N, d]`, k `[heads, M, d]`; P·x: x `[heads, M, e]`,
+    /// y `[heads, N, e]`; Pᵀ·x: x `[heads, N, e]`, y `[heads, M, e]`.
+    fn attention(
+        &self,
+        z: AttentionSizes,
+        q: &Buffer,
+        k: &Buffer,
+        x: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer)>;
+    /// (dq, dk, dx) of `attention`, given what it got (q, k, x), what it gave (y, the statistics) and dy.
+    fn attention_backward(
+        &self,
+        z: AttentionSizes,
+        inputs: [&Buffer; 3],
+        y: &Buffer,
+        stats: &Buffer,
+        dy: &Buffer,
+    ) -> DeviceResult<[Buffer; 3]>;
+    /// O_r, O_d, U_rd, U_dr of one step of Cross-Diffusion Attention and the statistics of P_r and P_d, as `attention` has
+    /// them, for (q, k, v) of r and of d, `[heads, N, d]` each.
+    fn cda(&self, z: CdaSizes, r: [&Buffer; 3], d: [&Buffer; 3]) -> DeviceResult<([Buffer; 4], [Buffer; 2])>;
+    /// (dq, dk, dv) of r and of d, given what `cda` got, its O_r and O_d, its statistics and the gradients of its four
+    /// results.
+    fn cda_backward(
+        &self,
+        z: CdaSizes,
+        inputs: [[&Buffer; 3]; 2],
+        o: [&Buffer; 2],
+        stats: [&Buffer; 2],
+        dy: [&Buffer; 4],
+    ) -> DeviceResult<[[Buffer; 3]; 2]>;
     /// Rows x̂ of `[rows, n]` of mean 0 and variance 1, times w plus b (`[n]` each) if given: (y, μ and 1/σ per row).
     fn normalize_rows(
         &self,

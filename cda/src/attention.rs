@@ -135,11 +135,10 @@ impl MultiAttention {
         Dropout::new(self.config.proj_drop).forward(ctx, &own).add(&mixed)
     }
 
-    /// What runs for queries `[B, H, N, d]`: the path of the configuration, but matrices for dropout on them and on devices.
+    /// What runs for queries `[B, H, N, d]`: the path of the configuration, but matrices for dropout on them.
     fn path<T: Real>(&self, ctx: &Ctx<T>, q: &Tensor<T>) -> Path {
         let drops = ctx.is_training() && self.config.attn_drop > 0.0;
-        let path = self.config.path.resolve::<T>(&self.config.fusion, q.size(-2), q.size(-1), drops);
-        if q.device().is_some() { Path::Plain } else { path }
+        self.config.path.resolve::<T>(&self.config.fusion, q.size(-2), q.size(-1), drops)
     }
 
     /// `[B, N, 3C]`, channels ordered q heads, k heads, v heads, to three times `[B, H, N, d]`.

@@ -20,7 +20,7 @@ pub enum Path {
 }
 
 impl Path {
-    /// What runs on the host, `Plain` or `Fast`, for N = `tokens` and d = `head_dim`; on devices it is always `Plain`.
+    /// What runs, on the host and on devices: `Plain` or `Fast`, for N = `tokens` and d = `head_dim`.
     ///
     /// Dropout on the maps (`drops`) needs them: then it is the plain path, whatever was asked for. The fixed point keeps K
     /// vectors of d values for each token, so that matrices are smaller unless K·d < N.

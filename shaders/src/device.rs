@@ -4,8 +4,8 @@ use crate::adapter::{Adapter, OpenError};
 use crate::gpu::{Gpu, Statistics, block};
 use crate::memory::Block;
 use autograd::device::{
-    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, Epilogue, MatMul,
-    PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
+    AdamStep, AttentionSizes, Binary, Buffer, CdaSizes, ChannelNorm, Conv2dGeometry, Device, DeviceResult,
+    Epilogue, MatMul, PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
 };
 use autograd::random::Key;
 use std::sync::Arc;
@@ -144,6 +144,47 @@ impl Device for VulkanDevice {
 
     fn softmax_backward(&self, y: &Buffer, dy: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult {
         one(self.gpu.softmax_backward(block(y), block(dy), rows, n, log))
+    }
+
+    fn attention(
+        &self,
+        z: AttentionSizes,
+        q: &Buffer,
+        k: &Buffer,
+        x: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer)> {
+        let (y, stats) = self.gpu.attention(z, block(q), block(k), block(x))?;
+        Ok((buffer(y), buffer(stats)))
+    }
+
+    fn attention_backward(
+        &self,
+        z: AttentionSizes,
+        inputs: [&Buffer; 3],
+        y: &Buffer,
+        stats: &Buffer,
+        dy: &Buffer,
+    ) -> DeviceResult<[Buffer; 3]> {
+        let (y, stats, dy) = (block(y), block(stats), block(dy));
+        Ok(self.gpu.attention_backward(z, inputs.map(block), y, stats, dy)?.map(buffer))
+    }
+
+    fn cda(&self, z: CdaSizes, r: [&Buffer; 3], d: [&Buffer; 3]) -> DeviceResult<([Buffer; 4], [Buffer; 2])> {
+        let (results, stats) = self.gpu.cda(z, r.map(block), d.map(block))?;
+        Ok((results.map(buffer), stats.map(buffer)))
+    }
+
+    fn cda_backward(
+        &self,
+        z: CdaSizes,
+        inputs: [[&Buffer; 3]; 2],
+        o: [&Buffer; 2],
+        stats: [&Buffer; 2],
+        dy: [&Buffer; 4],
+    ) -> DeviceResult<[[Buffer; 3]; 2]> {
+        let inputs = inputs.map(|qkv| qkv.map(block));
+        let gradients = self.gpu.cda_backward(z, inputs, o.map(block), stats.map(block), dy.map(block))?;
+        Ok(gradients.map(|of_modality| of_modality.map(buffer)))
     }
 
     fn normalize_rows(

@@ -7,7 +7,7 @@
 //! Read in this order: [`adapter`] finds a device, `memory` hands out its buffers, `queue` collects work and submits it,
 //! `shader` and `pipeline` turn WGSL into something to dispatch (`cache` keeps it on disk), `stopwatch` times it, `gpu`
 //! puts these together, and the files named after families of primitives (`elementwise`, `linear`, `convolution`,
-//! `norm`, `picture`) say which shader computes what over how many invocations. `device` is the table of contents: the
+//! `norm`, `attention`, `cda`, `picture`) say which shader computes what over how many invocations. `device` is the table of contents: the
 //! trait itself.
 //!
 //! Everything is `f32`. Results are the same from run to run on one device (no atomics, fixed order of sums), but not
@@ -16,7 +16,9 @@
 #![warn(missing_docs)]
 
 pub mod adapter;
+mod attention;
 mod cache;
+mod cda;
 mod convolution;
 mod device;
 mod elementwise;

@@ -25,6 +25,7 @@ const GROUP: &str = include_str!("../wgsl/group.wgsl");
 const BY_GROUP: &str = include_str!("../wgsl/rows_by_group.wgsl");
 const BY_SUBGROUP: &str = include_str!("../wgsl/rows_by_subgroup.wgsl");
 const GEOMETRY: &str = include_str!("../wgsl/geometry.wgsl");
+const ATTENTION_TILE: &str = include_str!("../wgsl/attention_tile.wgsl");
 
 pub(crate) const UNARY: Shader =
     Shader { name: "unary", parts: &[MATH, include_str!("../wgsl/unary.wgsl")], constants: &[("KIND", 15)] };
@@ -145,6 +146,26 @@ pub(crate) const NORMALIZE_CHANNELS_BACKWARD: Shader = Shader {
     constants: &[("RELU", 2), ("OWN", 2)],
 };
 const SOURCE: &str = include_str!("../wgsl/conv2d_source.wgsl");
+pub(crate) const ATTENTION_SIMPLE: Shader = Shader {
+    name: "attention_simple",
+    parts: &[include_str!("../wgsl/attention_simple.wgsl")],
+    constants: &[],
+};
+pub(crate) const ATTENTION: Shader = Shader {
+    name: "attention",
+    parts: &[ATTENTION_TILE, include_str!("../wgsl/attention.wgsl")],
+    constants: &[("APPLY", 2)],
+};
+pub(crate) const ATTENTION_APPLY: Shader = Shader {
+    name: "attention_apply",
+    parts: &[ATTENTION_TILE, include_str!("../wgsl/attention_apply.wgsl")],
+    constants: &[("TRANSPOSED", 2), ("GRADIENT", 2)],
+};
+pub(crate) const CDA_TERMS: Shader = Shader {
+    name: "cda_terms",
+    parts: &[include_str!("../wgsl/cda_terms.wgsl")],
+    constants: &[("JOINED", 2)],
+};
 pub(crate) const CONV2D: Shader =
     Shader { name: "conv2d", parts: &[GEOMETRY, include_str!("../wgsl/conv2d.wgsl")], constants: &[] };
 pub(crate) const CONV2D_TILED: Shader = Shader {
@@ -287,6 +308,10 @@ mod tests {
         NORMALIZE_ROWS_BACKWARD.by_group,
         NORMALIZE_ROWS_BACKWARD.by_subgroup,
         NORMALIZE_ROWS_WEIGHTS,
+        ATTENTION_SIMPLE,
+        ATTENTION,
+        ATTENTION_APPLY,
+        CDA_TERMS,
         CHANNEL_MOMENTS,
         NORMALIZE_CHANNELS,
         NORMALIZE_CHANNELS_WEIGHTS,

@@ -7,6 +7,7 @@ use crate::shader::Shader;
 use crate::{OpenError, adapters};
 use autograd::device::{Reduce, Unary};
 
+mod attention;
 mod convolution;
 mod gemm;
 

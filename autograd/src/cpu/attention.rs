@@ -14,6 +14,7 @@ use super::gemm::{Panels, Start, packed_len, packed_product, product, with_scrat
 use super::lanes;
 use super::recycle::{Recycled, stale, zeros};
 use super::simd::{Kernel, widest};
+use crate::device::AttentionSizes;
 use crate::real::Real;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -23,25 +24,6 @@ use std::ops::Range;
 const TILE: usize = 48 * 1024;
 /// Tasks the rows of all heads are cut into at least, if they are long enough.
 const TASKS: usize = 16;
-
-/// Sizes of a fused attention.
-#[derive(Clone, Copy)]
-pub(crate) struct AttentionSizes {
-    /// Independent problems, B·H.
-    pub heads: usize,
-    /// Queries N of a head.
-    pub queries: usize,
-    /// Keys M of a head.
-    pub keys: usize,
-    /// Channels d of queries and keys.
-    pub dim: usize,
-    /// Channels e of what P is applied to.
-    pub value_dim: usize,
-    /// Factor on Q·Kᵀ.
-    pub scale: f64,
-    /// Applies Pᵀ.
-    pub transposed: bool,
-}
 
 /// Rows of a tile over `keys` columns.
 pub(super) fn tile_rows<T: Real>(keys: usize) -> usize {

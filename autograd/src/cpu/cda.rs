@@ -27,24 +27,10 @@ use super::attention::{
 };
 use super::gemm::{Panels, Start, packed_len, packed_product, product, with_scratch};
 use super::recycle::{Recycled, stale, zeros};
+use crate::device::CdaSizes;
 use crate::real::Real;
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
-
-/// Sizes and α.
-#[derive(Clone, Copy)]
-pub(crate) struct CdaSizes {
-    /// Independent problems, B·H.
-    pub heads: usize,
-    /// Tokens N.
-    pub tokens: usize,
-    /// Channels d of a head.
-    pub dim: usize,
-    /// Factor on Q·Kᵀ.
-    pub scale: f64,
-    /// α.
-    pub alpha: f64,
-}
 
 /// Q, K and V of one modality, `[heads, N, d]` each.
 #[derive(Clone, Copy)]

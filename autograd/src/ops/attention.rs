@@ -1,9 +1,9 @@
 //! Attention, composed or fused.
 //!
-//! The composed form is a product, a softmax and a product, with the N×M map between them; it is how the formula reads,
-//! and what devices run. The fused form computes the map tile by tile and forgets it: O((N + M)·d) memory.
+//! The composed form is a product, a softmax and a product, with the N×M map between them; it is how the formula reads.
+//! The fused form computes the map tile by tile and forgets it: O((N + M)·d) memory, on the host and on devices.
 
-use crate::cpu::attention::AttentionSizes;
+use crate::device::AttentionSizes;
 use crate::real::Real;
 use crate::tape::{Var, record};
 use crate::tensor::Tensor;
@@ -11,7 +11,7 @@ use crate::tensor::shape::numel;
 
 impl<T: Real> Var<T> {
     /// softmax(Q·Kᵀ·scale)·V for q (`self`) `[.., N, d]`, k `[.., M, d]`, v `[.., M, e]`; scale 1/√d unless given. The
-    /// leading axes must agree for the fused form, which host tensors take; otherwise it is composed.
+    /// leading axes must agree for the fused form; otherwise it is composed.
     /// PyTorch equivalent: `F.scaled_dot_product_attention(q, k, v, scale=scale)`.
     #[track_caller]
     pub fn scaled_dot_product_attention(&self, k: &Var<T>, v: &Var<T>, scale: Option<f64>) -> Var<T> {
@@ -52,10 +52,9 @@ fn fused_sizes<T: Real>(
     transposed: bool,
 ) -> Option<AttentionSizes> {
     let axes = q.shape().len();
-    let on_host = [q, k, x].iter().all(|x| x.value().device().is_none());
     let same_axes = axes >= 2 && k.shape().len() == axes && x.shape().len() == axes;
     let lead = |x: &Var<T>| x.shape()[..axes - 2].to_vec();
-    if !on_host || !same_axes || lead(q) != lead(k) || lead(q) != lead(x) {
+    if !same_axes || lead(q) != lead(k) || lead(q) != lead(x) {
         return None;
     }
     let (queries, keys, dim) = (q.size(-2), k.size(-2), q.size(-1));
@@ -74,9 +73,9 @@ fn fused_sizes<T: Real>(
 
 fn fused<T: Real>(name: &'static str, sizes: AttentionSizes, inputs: [&Var<T>; 3]) -> Var<T> {
     let [q, k, x] = inputs.map(|input| input.value().clone());
-    let (y, stats) = Tensor::attention(sizes, &q, &k, &x);
+    let (y, saved) = Tensor::attention(name, sizes, [&q, &k, &x]);
     record(name, y, &inputs, move |dy, sink| {
-        let (dq, dk, dx) = Tensor::attention_backward(sizes, &q, &k, &x, &stats, dy);
+        let [dq, dk, dx] = Tensor::attention_backward(name, sizes, [&q, &k, &x], &saved, dy);
         sink.add(0, || dq);
         sink.add(1, || dk);
         sink.add(2, || dx);

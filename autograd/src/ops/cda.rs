@@ -1,7 +1,7 @@
 //! Cross-Diffusion Attention in one pass; the form with matrices is in the crate `cda`, which chooses between them.
 
 use super::many::record_many;
-use crate::cpu::cda::CdaSizes;
+use crate::device::CdaSizes;
 use crate::real::Real;
 use crate::tape::Var;
 use crate::tensor::Tensor;
@@ -9,7 +9,7 @@ use crate::tensor::shape::numel;
 
 /// O_r, O_d, U_rd, U_dr of the released Cross-Diffusion Attention with one step from X⁽⁰⁾ = I, for `[q, k, v]` of both
 /// modalities, `[.., N, d]` each; 0 ≤ `alpha` ≤ 1, scale 1/√d. Formulas, cost and memory: O(N²·d) time, O(N·d) memory, see
-/// the crate `cda`. Devices compose it of products and softmax. Source: `MutualFormer.py` of the released code.
+/// the crate `cda`. Source: `MutualFormer.py` of the released code.
 /// PyTorch equivalent: none; with `A = softmax(q @ k.mT / d**0.5, -1)` per modality, `U_rd = (alpha * A_r.mT @ A_d +
 /// (1 - alpha) * (A_r + A_d)) @ v_d`.
 #[track_caller]
@@ -21,7 +21,7 @@ pub fn cross_diffusion_attention<T: Real>(r: [&Var<T>; 3], d: [&Var<T>; 3], alph
         "cross_diffusion_attention: q, k and v of both modalities must have one shape [.., N, d]; they have {:?}",
         inputs.iter().map(|x| x.shape()).collect::<Vec<_>>()
     );
-    if inputs.iter().any(|x| x.value().device().is_some() || x.value().numel() == 0) {
+    if numel(&shape) == 0 {
         return composed(r, d, alpha);
     }
     let (axes, dim) = (shape.len(), shape[shape.len() - 1]);
@@ -43,7 +43,7 @@ pub fn cross_diffusion_attention<T: Real>(r: [&Var<T>; 3], d: [&Var<T>; 3], alph
     })
 }
 
-/// The same with the maps P_m `[.., N, N]`: with o the other modality, O_m = P_m·V_m and
+/// The same with the maps P_m `[.., N, N]`, for inputs without elements: with o the other modality, O_m = P_m·V_m and
 /// U_m = α·P_mᵀ·O_o + (1−α)·(P_m·V_o + O_o).
 fn composed<T: Real>(r: [&Var<T>; 3], d: [&Var<T>; 3], alpha: f64) -> [Var<T>; 4] {
     let [p_r, p_d] = [r, d].map(|[q, k, _]| q.attention_map(k, None));

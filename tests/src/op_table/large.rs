@@ -82,6 +82,9 @@ fn attention<T: Real>() -> Vec<Row<T>> {
         Row::new("large attention, other lengths", three(&[1, 601, 16], &[1, 333, 16], &[1, 333, 9]), |x| {
             x[0].scaled_dot_product_attention(&x[1], &x[2], None)
         }),
+        Row::new("large attention, many channels", three(&[70, 130], &[40, 130], &[40, 150]), |x| {
+            x[0].scaled_dot_product_attention(&x[1], &x[2], None)
+        }),
         Row::new("large transposed attention", three(heads, heads, heads), |x| {
             x[0].transposed_attention(&x[1], &x[2], None)
         }),

@@ -3,6 +3,7 @@
 //! It proves that the ops can live on a device, and it is the referee between the fast kernels: sums run in `f64`, and
 //! nothing is shared with the engine's own kernels. Its [`Probe`] tells what was called and makes calls fail on purpose.
 
+mod attention;
 mod elementwise;
 mod linear;
 mod norm;
@@ -13,8 +14,8 @@ mod probe;
 pub use probe::Probe;
 
 use autograd::device::{
-    AdamStep, Binary, Buffer, ChannelNorm, Conv2dGeometry, Device, DeviceResult, Epilogue, MatMul,
-    PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
+    AdamStep, AttentionSizes, Binary, Buffer, CdaSizes, ChannelNorm, Conv2dGeometry, Device, DeviceResult,
+    Epilogue, MatMul, PoolGeometry, Reduce, ResizeGeometry, SgdStep, Unary, View,
 };
 use autograd::random::Key;
 use std::sync::Arc;
@@ -169,6 +170,56 @@ impl Device for RefDevice {
     fn softmax_backward(&self, y: &Buffer, dy: &Buffer, rows: usize, n: usize, log: bool) -> DeviceResult {
         self.probe.enter("softmax_backward")?;
         Ok(stored(norm::softmax_backward(&sized(y, rows * n), &sized(dy, rows * n), n, log)))
+    }
+
+    fn attention(
+        &self,
+        z: AttentionSizes,
+        q: &Buffer,
+        k: &Buffer,
+        x: &Buffer,
+    ) -> DeviceResult<(Buffer, Buffer)> {
+        self.probe.enter("attention")?;
+        let [q, k, x] = attention::operands(z, [q, k, x]);
+        let (y, stats) = attention::attention(z, &q, &k, &x);
+        Ok((stored(y), stored(stats)))
+    }
+
+    fn attention_backward(
+        &self,
+        z: AttentionSizes,
+        inputs: [&Buffer; 3],
+        y: &Buffer,
+        stats: &Buffer,
+        dy: &Buffer,
+    ) -> DeviceResult<[Buffer; 3]> {
+        self.probe.enter("attention_backward")?;
+        let inputs = attention::operands(z, inputs);
+        let [_, dy] = [y, dy].map(|y| sized(y, attention::y_len(z))); // y helps only who forgets P
+        let stats = sized(stats, 2 * z.heads * z.queries);
+        Ok(attention::attention_backward(z, inputs.each_ref().map(Vec::as_slice), &stats, &dy).map(stored))
+    }
+
+    fn cda(&self, z: CdaSizes, r: [&Buffer; 3], d: [&Buffer; 3]) -> DeviceResult<([Buffer; 4], [Buffer; 2])> {
+        self.probe.enter("cda")?;
+        let inputs = [r, d].map(|qkv| qkv.map(|x| sized(x, z.heads * z.tokens * z.dim)));
+        let (results, stats) = attention::cda(z, &inputs);
+        Ok((results.map(stored), stats.map(stored)))
+    }
+
+    fn cda_backward(
+        &self,
+        z: CdaSizes,
+        inputs: [[&Buffer; 3]; 2],
+        o: [&Buffer; 2],
+        stats: [&Buffer; 2],
+        dy: [&Buffer; 4],
+    ) -> DeviceResult<[[Buffer; 3]; 2]> {
+        self.probe.enter("cda_backward")?;
+        let one = |x: &Buffer| sized(x, z.heads * z.tokens * z.dim);
+        let (inputs, o, dy) = (inputs.map(|qkv| qkv.map(one)), o.map(one), dy.map(one));
+        let stats = stats.map(|stats| sized(stats, 2 * z.heads * z.tokens));
+        Ok(attention::cda_backward(z, &inputs, &o, &stats, &dy).map(|gradients| gradients.map(stored)))
     }
 
     fn normalize_rows(

@@ -42,7 +42,7 @@ fn moved(x: &Tensor, handle: &DeviceHandle) -> Tensor {
 /// single element would punish cancellation.) The floor is for tensors that are 0 but for rounding. The squares of all
 /// errors must be 1e-7 of the squares of all values at most, which is the stricter bound for large tensors; that ratio,
 /// the normalised mean squared error, is returned.
-fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<f64, String> {
+pub fn compare(what: &str, found: &Tensor, expected: &Tensor) -> Result<f64, String> {
     let found = found.to_host().map_err(|error| error.to_string())?;
     if found.shape() != expected.shape() {
         return Err(format!("{what}: shape {:?} instead of {:?}", found.shape(), expected.shape()));

@@ -3,6 +3,7 @@
 
 mod convolutions;
 mod device;
+mod device_diffusion;
 mod device_network;
 mod fused;
 mod goldens;

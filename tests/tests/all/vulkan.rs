@@ -6,6 +6,7 @@
 use crate::device::{
     Subject, compare_batch_statistics, compare_dropout_masks, compare_optimizers, compare_rows,
 };
+use crate::device_diffusion::compare_paths;
 use crate::device_network::compare_training;
 use autograd::device::DeviceHandle;
 use shaders::VulkanDevice;
@@ -42,4 +43,10 @@ fn statistics_masks_and_optimisers_agree() {
 fn training_on_vulkan_equals_training_on_the_host() {
     let Some(device) = vulkan::device(false) else { return };
     compare_training(&subject(device));
+}
+
+#[test]
+fn diffusion_with_matrices_and_without_equals_the_host() {
+    let Some(device) = vulkan::device(true) else { return };
+    compare_paths(&subject(device));
 }

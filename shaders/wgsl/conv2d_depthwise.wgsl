@@ -19,7 +19,7 @@ fn main(
             continue;
         }
         let o = plane % p.outs;
-        let from = (plane / p.outs * p.ins + o / (p.outs / p.ins)) * p.h; // first row of the input's plane
+        let first_row = (plane / p.outs * p.ins + o / (p.outs / p.ins)) * p.h; // of the input's plane
         let top = pixel / p.ow * p.stride_y - p.pad_y;
         let left = pixel % p.ow * p.stride_x - p.pad_x;
         var sum = 0.0;
@@ -32,7 +32,7 @@ fn main(
             for (var kx = 0u; kx < p.kw; kx += 1u) {
                 let col = left + kx * p.dilation_x;
                 if col < p.w {
-                    sum += x[(from + row) * p.w + col] * weight[(o * p.kh + ky) * p.kw + kx];
+                    sum += x[(first_row + row) * p.w + col] * weight[(o * p.kh + ky) * p.kw + kx];
                 }
             }
         }

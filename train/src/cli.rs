@@ -50,12 +50,12 @@ pub fn main() -> Result<()> {
         Command::Check { path, depth_format } => check::check(&path, depth_format),
         Command::Train(args) => train(args),
         Command::Predict { task: Some(PredictTask::Reid(args)), .. } => find(&args),
-        Command::Predict { task: None, maps } => {
-            predict_files(&maps.context("name the pictures; see mutualformer predict --help")?)
+        Command::Predict { task: None, maps, device } => {
+            predict_files(&maps.context("name the pictures; see mutualformer predict --help")?, device)
         }
         Command::Explain(command) => command.run(),
         Command::Embed { network, device, data, out } => {
-            let embedder = embedder(&network, device)?;
+            let embedder = embedder(&network)?.at(&device.open()?)?;
             let count = reid::features_file::write_features(&embedder, &data, &out)?;
             println!("features of {count} pictures in {}", out.display());
             Ok(())
@@ -155,8 +155,8 @@ fn detector(run: Option<&Path>, weights: Option<&Path>) -> Result<Detector> {
     }
 }
 
-fn predict_files(args: &PredictArgs) -> Result<()> {
-    let detector = detector(args.run.as_deref(), args.weights.as_deref())?.at(&args.device.open()?)?;
+fn predict_files(args: &PredictArgs, device: DeviceArgs) -> Result<()> {
+    let detector = detector(args.run.as_deref(), args.weights.as_deref())?.at(&device.open()?)?;
     let jobs = match (&args.data, &args.rgb, &args.depth) {
         (Some(data), ..) => predict::data_jobs(data, &args.out)?,
         (None, Some(rgb), Some(depth)) => predict::jobs(rgb, depth, &args.out)?,
@@ -170,18 +170,17 @@ fn predict_files(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// The network of a run's folder or of a file, on a device.
-fn embedder(args: &EmbedderArgs, device: DeviceArgs) -> Result<Embedder> {
-    let embedder = match (&args.run, &args.weights) {
-        (Some(run), _) => Embedder::load(&RunFolder::open(run)?.path("best.safetensors"))?,
-        (None, Some(weights)) => Embedder::load(weights)?,
+/// The network of a run's folder or of a file.
+fn embedder(args: &EmbedderArgs) -> Result<Embedder> {
+    match (&args.run, &args.weights) {
+        (Some(run), _) => Embedder::load(&RunFolder::open(run)?.path("best.safetensors")),
+        (None, Some(weights)) => Embedder::load(weights),
         (None, None) => bail!("name the network: --run or --weights"),
-    };
-    embedder.at(&device.open()?)
+    }
 }
 
 fn find(args: &FindArgs) -> Result<()> {
-    let embedder = embedder(&args.network, args.device)?;
+    let embedder = embedder(&args.network)?.at(&args.device.open()?)?;
     let finds = reid::find::find(&embedder, &args.query, &args.gallery, args.top, &args.out)?;
     predict::create_folder_of(&args.out)?;
     write_ranked_sheet(&args.out, &finds.rows()?)?;

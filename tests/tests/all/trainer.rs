@@ -65,7 +65,8 @@ fn an_update_uploads_its_batch_and_downloads_once() {
     {
         for accumulate in [1, 2] {
             let (place, probe) = reference();
-            let all = [changes, &[&format!("train.accumulate={accumulate}")]].concat();
+            let parts = format!("train.accumulate={accumulate}");
+            let all = [changes, &[parts.as_str()]].concat();
             let folder = tempfile::tempdir().unwrap();
             let run = RunFolder::create(&folder.path().join("run")).unwrap();
             let mut trainer = Trainer::<Detector>::new(&tiny(&all), run, None, &place).unwrap();

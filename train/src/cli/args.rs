@@ -57,6 +57,8 @@ pub(super) enum Command {
         task: Option<PredictTask>,
         #[command(flatten)]
         maps: Option<PredictArgs>,
+        #[command(flatten)]
+        device: DeviceArgs,
     },
     /// Write a page that shows what every token of a picture attends to; `explain reid` for re-identification
     Explain(ExplainCommand),
@@ -192,8 +194,6 @@ pub(super) struct PredictArgs {
     /// (distance) or disparity; sets that differ are predicted one by one
     #[arg(long, default_value = "near-bright")]
     pub(super) depth_format: DepthFormat,
-    #[command(flatten)]
-    pub(super) device: DeviceArgs,
 }
 
 #[derive(Subcommand)]

@@ -89,7 +89,8 @@ fn a_run_on_vulkan_is_interrupted_resumed_and_used_on_either_device() {
         return;
     }
     let desk = Desk::new();
-    let train = "train tiny.toml --device vulkan --set train.epochs=1000 --set train.schedule=constant";
+    let train = "train tiny.toml --device vulkan --set train.epochs=1000 --set train.schedule=constant \
+                 --set train.warmup=0";
     let child = desk.tool(&format!("{train} --out run")).spawn().unwrap();
     desk.wait_for_lines("run/metrics.jsonl", 2);
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

@@ -62,6 +62,7 @@ fn the_bundled_network_is_explained_and_every_control_changes_what_is_drawn() {
             json!(["press", "input[value=dr]"]),
             json!(["select", "head", 5]),
             json!(["select", "block", 3]),
+            json!(["slide", "steps", 1]),
             json!(["slide", "steps", 11]),
             json!(["hover", 0, 0]),
             json!(["key", "ArrowDown", true]),
@@ -71,7 +72,7 @@ fn the_bundled_network_is_explained_and_every_control_changes_what_is_drawn() {
     let explained = explained(&desk, &Detector::bundled().unwrap());
     let mut choice = Choice { block: 0, head: None, token: 7, rd: true, cda: CdaConfig::default() };
     let steps = report["steps"].as_array().unwrap();
-    let changes: [fn(&mut Choice); 14] = [
+    let changes: [fn(&mut Choice); 15] = [
         |_| (),
         |choice| choice.token = 19,
         |choice| choice.token = 14,
@@ -82,6 +83,7 @@ fn the_bundled_network_is_explained_and_every_control_changes_what_is_drawn() {
         |choice| choice.rd = false,
         |choice| choice.head = Some(5),
         |choice| choice.block = 3,
+        |choice| choice.cda.steps = Steps::Finite(1),
         |choice| choice.cda.steps = Steps::Infinite,
         |_| (),
         |_| (),
@@ -93,7 +95,7 @@ fn the_bundled_network_is_explained_and_every_control_changes_what_is_drawn() {
         equals(step, &explained, choice);
     }
     // What is drawn changes with what is chosen, and with nothing else.
-    let idle = [3, 11, 12];
+    let idle = [3, 12, 13];
     for at in 1..steps.len() {
         let same = pixels(&steps[at], "maps") == pixels(&steps[at - 1], "maps");
         assert_eq!(same, idle.contains(&at), "maps after action {at}");
@@ -103,14 +105,14 @@ fn the_bundled_network_is_explained_and_every_control_changes_what_is_drawn() {
         pixels(&steps[1], "pictures"),
         "the frame moves with the token"
     );
-    assert_ne!(pixels(&steps[10], "pictures"), pixels(&steps[11], "pictures"), "the pointer is seen");
+    assert_ne!(pixels(&steps[11], "pictures"), pixels(&steps[12], "pictures"), "the pointer is seen");
     assert_ne!(pixels(&steps[4], "strip"), pixels(&steps[5], "strip"));
     // And is told in words.
     assert_eq!(steps[1]["where"], "Token 19: row 3, column 4 of 5 × 5 tokens, mean of 8 heads.");
     assert_eq!(steps[8]["where"], "Token 14: row 2, column 4 of 5 × 5 tokens, head 5.");
-    assert_eq!((&steps[11]["pointed"], &steps[12]["pointed"]), (&json!("at 0, 0"), &json!("at 1, 0")));
-    let listed: f64 = steps[12]["values"][0][1].as_str().unwrap().parse().unwrap();
-    let computed = steps[12]["maps"]["p_r"][5].as_f64().unwrap();
+    assert_eq!((&steps[12]["pointed"], &steps[13]["pointed"]), (&json!("at 0, 0"), &json!("at 1, 0")));
+    let listed: f64 = steps[13]["values"][0][1].as_str().unwrap().parse().unwrap();
+    let computed = steps[13]["maps"]["p_r"][5].as_f64().unwrap();
     assert!((listed - computed).abs() < 0.006 * computed, "{listed} is listed, {computed} computed");
     assert!(steps[0]["prediction"].as_str().unwrap().starts_with("Mean saliency of the token's cell: 0."));
     // Nothing without a name or out of the keyboard's reach, nothing that sticks out.

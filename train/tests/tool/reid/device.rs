@@ -17,6 +17,8 @@ fn a_network_trains_embeds_and_searches_on_vulkan() {
         desk.ok(&format!("train centres.toml --steps 2 --out {device} --device {device}"));
         let updates = metrics(&desk.path(&format!("{device}/metrics.jsonl")));
         losses.push(updates[..2].iter().map(|update| update["loss"].as_f64().unwrap()).collect::<Vec<_>>());
+    }
+    for device in ["cpu", "vulkan"] {
         desk.ok(&format!("embed --run vulkan --data set --out {device}.safetensors --device {device}"));
     }
     for (here, there) in losses[0].iter().zip(&losses[1]) {

@@ -12,6 +12,6 @@ pub use reid::{
     Spectrum,
 };
 pub use sod::{
-    LevelConfig, Modality, MutualConfig, MutualSod, SodConfig, SodNetwork, SodOutput, TinyConfig, TinySod,
-    TokenLevel,
+    LevelConfig, Modality, MutualConfig, MutualSod, Scales, SodConfig, SodNetwork, SodOutput, TinyConfig,
+    TinySod, TokenLevel,
 };

@@ -16,7 +16,7 @@ pub use crate::blocks::TokenLevel;
 pub use fuse::LevelConfig;
 pub use mutual::{MutualConfig, MutualSod};
 pub use network::{SodConfig, SodNetwork};
-pub use tiny::{TinyConfig, TinySod};
+pub use tiny::{Scales, TinyConfig, TinySod};
 
 /// Which of the two inputs a network gets to see; the other is replaced by zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,30 @@ use autograd::{Ctx, Real, Scope, Var};
 use cda::{BlockConfig, CdaConfig, ConfigError, Fusion, FusionKind, MutualFormerBlock, Path, pair_tokens};
 use serde::{Deserialize, Serialize};
 
+/// The scales at which MutualFormer blocks mix the tokens; at the others "A" alone mixes the two modalities, pixel by pixel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scales {
+    /// /8 and /16, the fine and the coarse one.
+    #[default]
+    Both,
+    /// /16 alone.
+    Coarse,
+    /// /8 alone.
+    Fine,
+}
+
+impl Scales {
+    /// Strides of the blocks, the finer first.
+    pub fn strides(self) -> &'static [usize] {
+        match self {
+            Scales::Both => &[8, 16],
+            Scales::Coarse => &[16],
+            Scales::Fine => &[8],
+        }
+    }
+}
+
 /// Options of [`TinySod`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +57,10 @@ pub struct TinyConfig {
     pub decoder: usize,
     /// Attention heads of both blocks.
     pub num_heads: usize,
+    /// Where the blocks are.
+    pub scales: Scales,
+    /// Biases on the query-key-value projections (released: none).
+    pub qkv_bias: bool,
     /// One LayerNorm over both modalities (released) or one each (figure).
     pub joint_norm: bool,
     /// The released third branch.
@@ -52,6 +80,8 @@ impl Default for TinyConfig {
             widths: TinyTrunk::WIDTHS,
             decoder: 32,
             num_heads: 8,
+            scales: Scales::Both,
+            qkv_bias: false,
             joint_norm: true,
             third_branch: true,
             attn_drop: 0.0,
@@ -83,7 +113,8 @@ pub struct TinySod {
 struct MutualLevel {
     /// x_rd = A([x_r; x_d]): concatenation and 1×1 convolution, outside the block as in the released code.
     a: Linear,
-    block: MutualFormerBlock,
+    /// Absent where [`Scales`] leaves it out: then x_rd goes on as it is.
+    block: Option<MutualFormerBlock>,
 }
 
 impl TinySod {
@@ -95,10 +126,7 @@ impl TinySod {
             TinyTrunk::new(&mut scope.sub(name), input, config.widths, &TrunkOptions::default())
         };
         let (stem_r, stem_d) = (stem("stem_r", 3), stem("stem_d", 1));
-        let mutual = [
-            MutualLevel::new(&mut scope.sub("mutual8"), w8, config)?,
-            MutualLevel::new(&mut scope.sub("mutual16"), w16, config)?,
-        ];
+        let mutual = [MutualLevel::new(scope, 8, w8, config)?, MutualLevel::new(scope, 16, w16, config)?];
         let mut conv = |name: &str, from: usize, kernel: usize| {
             ConvBn::new(&mut scope.sub(name), ["conv", "bn"], ConvSpec::new(from, width, kernel))
         };
@@ -152,25 +180,35 @@ impl TinySod {
             earlier: Vec::new(),
             sides: vec![self.side[0].forward(ctx, &y8), self.side[1].forward(ctx, &y16)],
             streams: Vec::new(),
-            levels: vec![level8, level16],
+            levels: level8.into_iter().chain(level16).collect(),
         }
     }
 
     /// The block that mixes level `level` of [`SodOutput::levels`].
     pub fn blocks(&self, level: usize) -> &[MutualFormerBlock] {
-        std::slice::from_ref(&self.mutual[level].block)
+        let block = self.mutual.iter().filter_map(|level| level.block.as_ref()).nth(level);
+        std::slice::from_ref(block.expect("a level that has a block"))
     }
 
-    /// Feature maps `[B, C, h, w]` of both modalities to the block's tokens and the fused map `[B, C, h, w]`.
-    fn mixed<T: Real>(&self, ctx: &Ctx<T>, i: usize, r: &Var<T>, d: &Var<T>) -> (TokenLevel<T>, Var<T>) {
+    /// Feature maps `[B, C, h, w]` of both modalities to the tokens of the block, if there is one, and the fused map
+    /// `[B, C, h, w]`.
+    fn mixed<T: Real>(
+        &self,
+        ctx: &Ctx<T>,
+        i: usize,
+        r: &Var<T>,
+        d: &Var<T>,
+    ) -> (Option<TokenLevel<T>>, Var<T>) {
         let x = pair_tokens(r, d); // [B, N, 2C]
         let MutualLevel { a, block } = self.mutual[i].clone();
+        let mixing = block.is_some();
         let fused = stage(ctx, self.checkpointing, &[&x], move |ctx, x| {
             let x = &x[0];
-            block.forward(ctx, x, &a.forward(ctx, x)) // [B, N, C]
+            let x_rd = a.forward(ctx, x); // [B, N, C]
+            block.as_ref().map_or_else(|| x_rd.clone(), |block| block.forward(ctx, x, &x_rd))
         });
         let map = fused.transpose(1, 2).with_shape(r.shape());
-        (TokenLevel { x, grid: [r.size(2), r.size(3)] }, map)
+        (mixing.then(|| TokenLevel { x, grid: [r.size(2), r.size(3)] }), map)
     }
 
     /// Step `i` of the decoder: fine features at the decoder's width plus the coarser ones brought to their size,
@@ -187,13 +225,20 @@ impl TinySod {
 }
 
 impl MutualLevel {
+    /// The level at a stride of 8 or 16, `dim` channels wide, under the names `mutual8`, `mutual16`.
     fn new<T: Real>(
         scope: &mut Scope<T>,
+        stride: usize,
         dim: usize,
         config: &TinyConfig,
     ) -> Result<MutualLevel, ConfigError> {
+        let mut scope = scope.sub(&format!("mutual{stride}"));
         let a = Linear::new(&mut scope.sub("a"), 2 * dim, dim, true);
+        if !config.scales.strides().contains(&stride) {
+            return Ok(MutualLevel { a, block: None });
+        }
         let block = BlockConfig {
+            qkv_bias: config.qkv_bias,
             joint_norm: config.joint_norm,
             third_branch: config.third_branch,
             attn_drop: config.attn_drop,
@@ -201,6 +246,6 @@ impl MutualLevel {
             path: config.path,
             ..BlockConfig::new(dim, config.num_heads)
         };
-        Ok(MutualLevel { a, block: MutualFormerBlock::new(&mut scope.sub("block"), block)? })
+        Ok(MutualLevel { a, block: Some(MutualFormerBlock::new(&mut scope.sub("block"), block)?) })
     }
 }

@@ -61,8 +61,8 @@ pub fn of_detector(detector: &Detector, sample: &Sample) -> Result<Explained> {
 /// The levels in the order of [`models::SodOutput::levels`], for pictures of `size` × `size` pixels.
 fn level_names(model: &SodConfig, size: usize) -> Vec<LevelName> {
     match model {
-        SodConfig::Tiny(_) => {
-            let level = |stride| LevelName {
+        SodConfig::Tiny(config) => {
+            let level = |stride: &usize| LevelName {
                 blocks: format!("mutual{stride}.block"),
                 numbered: false,
                 note: format!(
@@ -70,7 +70,7 @@ fn level_names(model: &SodConfig, size: usize) -> Vec<LevelName> {
                      network sees. Convolutions made it from more than its cell."
                 ),
             };
-            [8, 16].map(level).into()
+            config.scales.strides().iter().map(level).collect()
         }
         SodConfig::MutualResNet50(config) | SodConfig::MutualMobileNetV2(config) => {
             let mut levels = config.levels.clone();

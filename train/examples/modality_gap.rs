@@ -42,13 +42,15 @@ struct Change {
 
 const NO_CHANGE: Change = Change { name: "none", rotate: false, gain: 1.0, offset_q: 0.0, offset_k: 0.0 };
 
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 7] = [
     NO_CHANGE,
     Change { name: "orthogonal map of Q and K", rotate: true, ..NO_CHANGE },
     Change { name: "offset of K", offset_k: 1.0, ..NO_CHANGE },
     Change { name: "offset of Q", offset_q: 1.0, ..NO_CHANGE },
     Change { name: "gain 2 of Q and K", gain: 2.0, ..NO_CHANGE },
     Change { name: "gain 1/2 of Q and K", gain: 0.5, ..NO_CHANGE },
+    // Every comparison with depth comes out alike: how much does the network need these maps at all?
+    Change { name: "gain 0 of Q and K", gain: 0.0, ..NO_CHANGE },
 ];
 
 /// A network's scores, and how far its maps are from the unchanged network's: Σ|x' − x|/Σ|x| over all entries of both

@@ -232,7 +232,7 @@ impl MutualLevel {
         dim: usize,
         config: &TinyConfig,
     ) -> Result<MutualLevel, ConfigError> {
-        let mut scope = scope.sub(&format!("mutual{stride}"));
+        let mut scope = scope.sub(format!("mutual{stride}"));
         let a = Linear::new(&mut scope.sub("a"), 2 * dim, dim, true);
         if !config.scales.strides().contains(&stride) {
             return Ok(MutualLevel { a, block: None });

@@ -7,8 +7,8 @@ use crate::device::DeviceArgs;
 use anyhow::Result;
 use autograd::random::Key;
 use autograd::{Ctx, Params, Tensor};
-use cda::{BlockConfig, MutualFormerBlock, Path};
-use clap::Args;
+use cda::{BlockConfig, Fusion, FusionKind, MutualFormerBlock, Path};
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 #[derive(Args)]
@@ -25,7 +25,10 @@ pub(crate) struct BlockArgs {
     /// Attention heads; they divide the channels
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 6)]
     heads: usize,
-    /// How CDA is computed
+    /// What mixes the two modalities
+    #[arg(long, default_value = "cda")]
+    fusion: FusionArg,
+    /// How attention and CDA are computed
     #[arg(long, default_value = "auto")]
     path: PathArg,
     /// Repetitions after one to warm up
@@ -36,6 +39,36 @@ pub(crate) struct BlockArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// Ways to mix two modalities that are timed against each other.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum FusionArg {
+    /// Cross-Diffusion Attention as released
+    Cda,
+    /// Cross-attention
+    Ca,
+}
+
+impl FusionArg {
+    /// What it is called on the command line.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value().expect("no way is hidden").get_name().to_owned()
+    }
+
+    /// The released block with this in it.
+    fn block(self, dim: usize, heads: usize) -> BlockConfig {
+        let kind = match self {
+            FusionArg::Cda => FusionKind::Cda,
+            FusionArg::Ca => FusionKind::Ca,
+        };
+        BlockConfig { fusion: Fusion { kind, ..Fusion::default() }, ..BlockConfig::new(dim, heads) }
+    }
+
+    /// The path that a block takes, plain or fast.
+    pub(super) fn taken(self, path: PathArg, tokens: usize, dim: usize, heads: usize) -> Path {
+        path.path().resolve::<f32>(&self.block(dim, heads).fusion, tokens, dim / heads, false)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,7 +89,8 @@ impl BlockArgs {
         let BlockArgs { batch, tokens, dim, heads, .. } = self;
         show(&self.measure()?, self.json, |report| {
             format!(
-                "block B{batch} N{tokens} C{dim} H{heads}: forward {:.2} ms, backward {:.2} ms, peak {}, {}, {:?} path",
+                "block B{batch} N{tokens} C{dim} H{heads} {}: forward {:.2} ms, backward {:.2} ms, peak {}, {}, {:?} path",
+                self.fusion.name(),
                 report.forward_ms,
                 report.backward_ms,
                 in_words(report.peak_mb),
@@ -69,7 +103,7 @@ impl BlockArgs {
     /// x `[batch, tokens, 2·dim]` and x_rd `[batch, tokens, dim]` through the block and back.
     fn measure(&self) -> Result<BlockReport> {
         let BlockArgs { batch, tokens, dim, heads, .. } = *self;
-        let config = BlockConfig { path: self.path.path(), ..BlockConfig::new(dim, heads) };
+        let config = BlockConfig { path: self.path.path(), ..self.fusion.block(dim, heads) };
         let (params, block) = Params::<f32>::build(0, |scope| MutualFormerBlock::new(scope, config));
         let (block, key, clock) = (block?, Key::default(), Clock::open(self.device)?);
         let params = clock.place.params(&params)?;
@@ -89,12 +123,7 @@ impl BlockArgs {
             peak_mb: clock.peak_mb(),
             threads: rayon::current_num_threads(),
             machine: clock.machine(),
-            path: taken(self.path, tokens, dim, heads),
+            path: self.fusion.taken(self.path, tokens, dim, heads),
         })
     }
-}
-
-/// The path that a released block takes, plain or fast.
-pub(super) fn taken(path: PathArg, tokens: usize, dim: usize, heads: usize) -> Path {
-    path.path().resolve::<f32>(&BlockConfig::new(dim, heads).fusion, tokens, dim / heads, false)
 }

@@ -1,7 +1,7 @@
 //! Time and memory of the block against the number of tokens N. Every N runs in a process of its own, so that the peak of
 //! memory is that N's.
 
-use super::block::{BlockReport, taken};
+use super::block::{BlockReport, FusionArg};
 use super::show;
 use crate::cli::{PathArg, positive};
 use crate::plots::{Series, log_log_plot};
@@ -22,7 +22,10 @@ pub(crate) struct CurveArgs {
     #[arg(long, value_name = "N", value_parser = positive, value_delimiter = ',',
           default_values_t = [196, 400, 784, 1600, 3136, 6272, 12544])]
     tokens: Vec<usize>,
-    /// Ways to compute CDA that are compared
+    /// What mixes the two modalities, each of them in turn
+    #[arg(long, value_delimiter = ',', default_value = "cda")]
+    fusions: Vec<FusionArg>,
+    /// How it is computed, each of them in turn
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     paths: Vec<PathArg>,
     /// Pictures
@@ -48,6 +51,19 @@ pub(crate) struct CurveArgs {
     json: bool,
 }
 
+/// A line of the curve.
+#[derive(Clone, Copy)]
+struct Way {
+    fusion: FusionArg,
+    path: PathArg,
+}
+
+impl Way {
+    fn name(self) -> String {
+        format!("{} {}", self.fusion.name(), self.path.name())
+    }
+}
+
 #[derive(Serialize)]
 struct CurveReport {
     points: Vec<Point>,
@@ -58,7 +74,7 @@ struct CurveReport {
 
 #[derive(Clone, Serialize)]
 struct Point {
-    path: String,
+    way: String,
     tokens: usize,
     forward_ms: f64,
     backward_ms: f64,
@@ -67,15 +83,15 @@ struct Point {
 
 #[derive(Serialize)]
 struct Skipped {
-    path: String,
+    way: String,
     tokens: usize,
     estimated_mb: f64,
 }
 
-/// Slopes p of time or memory ~ Nᵖ over the upper half of a path's points, where constant parts matter least.
+/// Slopes p of time or memory ~ Nᵖ over the upper half of a way's points, where constant parts matter least.
 #[derive(Serialize)]
 struct Exponents {
-    path: String,
+    way: String,
     from_tokens: usize,
     time: Option<f64>,
     memory: Option<f64>,
@@ -84,7 +100,7 @@ struct Exponents {
 impl CurveArgs {
     pub(super) fn run(&self) -> Result<()> {
         let (points, skipped) = self.measure()?;
-        let exponents = self.paths.iter().map(|path| exponents(&path.name(), &points)).collect();
+        let exponents = self.ways().map(|way| exponents(&way.name(), &points)).collect();
         let report = CurveReport { points, skipped, exponents, threads: rayon::current_num_threads() };
         std::fs::create_dir_all(&self.out)
             .and_then(|()| std::fs::write(self.out.join("curve.csv"), csv(&report.points)))
@@ -95,17 +111,21 @@ impl CurveArgs {
         })
     }
 
+    fn ways(&self) -> impl Iterator<Item = Way> {
+        self.fusions.iter().flat_map(|&fusion| self.paths.iter().map(move |&path| Way { fusion, path }))
+    }
+
     fn measure(&self) -> Result<(Vec<Point>, Vec<Skipped>)> {
         let (mut points, mut skipped) = (Vec::new(), Vec::new());
-        let bar = ProgressBar::new((self.paths.len() * self.tokens.len()) as u64);
-        for path in &self.paths {
+        let bar = ProgressBar::new((self.ways().count() * self.tokens.len()) as u64);
+        for way in self.ways() {
             for &tokens in &self.tokens {
-                let estimated_mb = self.estimated_mb(*path, tokens);
+                let estimated_mb = self.estimated_mb(way, tokens);
                 if estimated_mb > self.memory_limit as f64 {
-                    skipped.push(Skipped { path: path.name(), tokens, estimated_mb });
+                    skipped.push(Skipped { way: way.name(), tokens, estimated_mb });
                 } else {
-                    let BlockReport { forward_ms, backward_ms, peak_mb, .. } = self.child(*path, tokens)?;
-                    points.push(Point { path: path.name(), tokens, forward_ms, backward_ms, peak_mb });
+                    let BlockReport { forward_ms, backward_ms, peak_mb, .. } = self.child(way, tokens)?;
+                    points.push(Point { way: way.name(), tokens, forward_ms, backward_ms, peak_mb });
                 }
                 bar.inc(1);
             }
@@ -115,18 +135,18 @@ impl CurveArgs {
     }
 
     /// MiB of the N×N matrices, where they are made.
-    fn estimated_mb(&self, path: PathArg, tokens: usize) -> f64 {
-        let plain = taken(path, tokens, self.dim, self.heads) == Path::Plain;
+    fn estimated_mb(&self, Way { fusion, path }: Way, tokens: usize) -> f64 {
+        let plain = fusion.taken(path, tokens, self.dim, self.heads) == Path::Plain;
         let maps = if plain { PLAIN_MAPS } else { 0.0 };
         let map = (self.batch * self.heads * size_of::<f32>()) as f64 * (tokens as f64).powi(2);
         maps * map / f64::from(1 << 20)
     }
 
     /// `bench block` in a fresh process.
-    fn child(&self, path: PathArg, tokens: usize) -> Result<BlockReport> {
+    fn child(&self, Way { fusion, path }: Way, tokens: usize) -> Result<BlockReport> {
         let tool = std::env::current_exe().context("cannot find this program to start it again")?;
         let mut command = Command::new(tool);
-        command.args(["bench", "block", "--json", "--path", &path.name()]);
+        command.args(["bench", "block", "--json", "--fusion", &fusion.name(), "--path", &path.name()]);
         for (name, value) in [
             ("--tokens", tokens),
             ("--batch", self.batch),
@@ -147,8 +167,8 @@ impl CurveArgs {
     /// `time.svg` with a line of slope 2, `memory.svg` with a line of slope 1.
     fn draw(&self, points: &[Point]) -> Result<()> {
         let plot = |file: &str, title: &str, unit: &str, guide: f64, y: fn(&Point) -> Option<f64>| {
-            let measured = |path: &PathArg| Series::new(path.name(), curve(&path.name(), points, y));
-            let mut series: Vec<Series> = self.paths.iter().map(measured).collect();
+            let measured = |way: Way| Series::new(way.name(), curve(&way.name(), points, y));
+            let mut series: Vec<Series> = self.ways().map(measured).collect();
             let start = series.iter().find_map(|line| line.points.first().copied());
             let end = points.iter().map(|point| point.tokens).max();
             if let (Some((x, y)), Some(end)) = (start, end) {
@@ -171,23 +191,23 @@ impl Point {
     }
 }
 
-/// (N, y) of one path, by N.
-fn curve(path: &str, points: &[Point], y: fn(&Point) -> Option<f64>) -> Vec<(f64, f64)> {
-    let of_path = points.iter().filter(|point| point.path == path);
+/// (N, y) of one way, by N.
+fn curve(way: &str, points: &[Point], y: fn(&Point) -> Option<f64>) -> Vec<(f64, f64)> {
+    let of_way = points.iter().filter(|point| point.way == way);
     let mut curve: Vec<(f64, f64)> =
-        of_path.filter_map(|point| Some((point.tokens as f64, y(point)?))).collect();
+        of_way.filter_map(|point| Some((point.tokens as f64, y(point)?))).collect();
     curve.sort_by(|a, b| a.0.total_cmp(&b.0));
     curve
 }
 
-fn exponents(path: &str, points: &[Point]) -> Exponents {
+fn exponents(way: &str, points: &[Point]) -> Exponents {
     let upper_half = |y: fn(&Point) -> Option<f64>| {
-        let mut curve = curve(path, points, y);
+        let mut curve = curve(way, points, y);
         curve.split_off(curve.len() / 2)
     };
     let time = upper_half(Point::time);
     Exponents {
-        path: path.to_owned(),
+        way: way.to_owned(),
         from_tokens: time.first().map_or(0, |(tokens, _)| *tokens as usize),
         time: slope(&time),
         memory: slope(&upper_half(|point| point.peak_mb)),
@@ -206,28 +226,28 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
 fn csv(points: &[Point]) -> String {
     let line = |p: &Point| {
         let peak = p.peak_mb.map_or(String::new(), |mb| format!("{mb:.1}"));
-        format!("{},{},{:.3},{:.3},{peak}\n", p.path, p.tokens, p.forward_ms, p.backward_ms)
+        format!("{},{},{:.3},{:.3},{peak}\n", p.way, p.tokens, p.forward_ms, p.backward_ms)
     };
-    "path,tokens,forward_ms,backward_ms,peak_mb\n".to_owned() + &points.iter().map(line).collect::<String>()
+    "way,tokens,forward_ms,backward_ms,peak_mb\n".to_owned() + &points.iter().map(line).collect::<String>()
 }
 
 impl CurveReport {
     fn text(&self, limit: usize) -> String {
-        let mut lines = vec!["path      tokens   forward ms  backward ms    peak MiB".to_owned()];
-        for Point { path, tokens, forward_ms, backward_ms, peak_mb } in &self.points {
+        let mut lines = vec!["way           tokens   forward ms  backward ms    peak MiB".to_owned()];
+        for Point { way, tokens, forward_ms, backward_ms, peak_mb } in &self.points {
             let peak = peak_mb.map_or("unknown".to_owned(), |mb| format!("{mb:.0}"));
-            lines.push(format!("{path:<8}{tokens:>8}{forward_ms:>13.1}{backward_ms:>13.1}{peak:>12}"));
+            lines.push(format!("{way:<12}{tokens:>8}{forward_ms:>13.1}{backward_ms:>13.1}{peak:>12}"));
         }
-        for Skipped { path, tokens, estimated_mb } in &self.skipped {
+        for Skipped { way, tokens, estimated_mb } in &self.skipped {
             lines.push(format!(
-                "{path:<8}{tokens:>8}   left out: its N x N matrices take about {estimated_mb:.0} MiB, the limit is {limit} \
+                "{way:<12}{tokens:>8}   left out: its N x N matrices take about {estimated_mb:.0} MiB, the limit is {limit} \
                  MiB"
             ));
         }
         let number = |slope: Option<f64>| slope.map_or("unknown".to_owned(), |slope| format!("{slope:.2}"));
-        for Exponents { path, from_tokens, time, memory } in &self.exponents {
+        for Exponents { way, from_tokens, time, memory } in &self.exponents {
             let (time, memory) = (number(*time), number(*memory));
-            lines.push(format!("{path}: time ~ N^{time}, memory ~ N^{memory} from {from_tokens} tokens on"));
+            lines.push(format!("{way}: time ~ N^{time}, memory ~ N^{memory} from {from_tokens} tokens on"));
         }
         lines.join("\n")
     }
@@ -241,7 +261,7 @@ mod tests {
     fn exponents_are_those_of_the_upper_half() {
         // Time 1 + N³ and memory N: the constant weighs on small N only.
         let point = |tokens: usize| Point {
-            path: "plain".to_owned(),
+            way: "plain".to_owned(),
             tokens,
             forward_ms: 1.0,
             backward_ms: (tokens as f64).powi(3),

@@ -33,6 +33,8 @@ fn block() {
     assert_eq!(report["path"], "fast");
     let report = object(&format!("bench block {sizes} --path plain --json"), &keys);
     assert_eq!(report["path"], "plain");
+    let said = Desk::new().ok(&format!("bench block {sizes} --fusion ca"));
+    assert!(said.starts_with("block B1 N9 C16 H2 ca: forward"), "{said}");
 }
 
 #[test]
@@ -118,12 +120,12 @@ fn curve() {
     assert_eq!(tokens, [4, 9, 16]);
     // 11 maps of 2 heads, 4 bytes an element.
     let skipped = &report["skipped"][0];
-    assert_eq!((&skipped["path"], &skipped["tokens"]), (&"plain".into(), &5000.into()));
+    assert_eq!((&skipped["way"], &skipped["tokens"]), (&"cda plain".into(), &5000.into()));
     assert!((skipped["estimated_mb"].as_f64().unwrap() - 2098.1).abs() < 0.1, "{skipped}");
     assert!(report["exponents"][0]["time"].is_f64());
 
     let csv = desk.text("curve/curve.csv");
-    assert_eq!(csv.lines().next(), Some("path,tokens,forward_ms,backward_ms,peak_mb"));
+    assert_eq!(csv.lines().next(), Some("way,tokens,forward_ms,backward_ms,peak_mb"));
     assert_eq!(csv.lines().count(), 4);
     for (file, guide) in [("time", "slope 2"), ("memory", "slope 1")] {
         assert!(desk.text(&format!("curve/{file}.svg")).contains(guide));
@@ -136,8 +138,11 @@ fn people_get_tables() {
     let said = desk.ok("bench conv --size 32 --batch 1 --repeat 1");
     assert!(said.contains("64->64 3x3 s1 at 8") && said.contains("GFLOP/s"), "{said}");
     assert!(said.contains("of the weights alone in the first layer"), "{said}");
-    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --paths plain,fast --out c");
+    let said = desk.ok("bench curve --tokens 4,3000 --dim 8 --heads 2 --repeat 1 --memory-limit 1 --paths plain,fast --fusions ca,cda --out c");
     assert!(said.contains("left out: its N x N matrices take about"), "{said}");
+    for way in ["ca plain", "ca fast", "cda plain", "cda fast"] {
+        assert!(said.contains(&format!("{way}: time ~ N^")), "{said}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // One Adam or AdamW update: m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← shrink·w − step_size·m/(√v/root + eps), where
 // step_size and root carry the bias corrections, shrink the decoupled decay and penalty the coupled one.
+// One version. To run it beside the host: cargo test -p tests vulkan::statistics
 
 struct Params {
     len: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32,

@@ -8,6 +8,7 @@
 // Rows of W are queries, or keys if TRANSPOSED: either way a workgroup owns its rows of Y and walks over the columns, so that
 // nothing is added up by two of them, and sums have one order. The naive version would be the product of matrices in
 // `matmul_naive.wgsl` after `softmax.wgsl`. `Gpu::apply` runs this one.
+// To run it beside products of matrices: cargo test -p shaders attention; timed: `mutualformer bench block --device vulkan`
 
 override TRANSPOSED: u32;
 override GRADIENT: u32;

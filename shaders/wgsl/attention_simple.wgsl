@@ -7,6 +7,7 @@
 // Versions, from teaching to fast: this one, whose running row of Y lies in the result itself, so that any number of channels
 // will do; `attention.wgsl`, the same in tiles. `Gpu::attention_by` runs either, `Gpu::attention` this one for a few queries.
 // The statistics m and 1/Σ of every row, [heads, queries, 2], are for the backward pass: `attention_apply.wgsl`.
+// To run both beside the product with the matrix: cargo test -p shaders both_versions_of_attention
 
 struct Params { heads: u32, queries: u32, keys: u32, dim: u32, channels: u32, scale: f32 }
 var<immediate> p: Params;

@@ -1,4 +1,5 @@
 // y = f(a, b) over a shape, each operand walked by its strides; a stride of 0 repeats (broadcasting).
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

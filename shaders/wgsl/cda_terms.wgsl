@@ -1,5 +1,6 @@
 // Two or three terms of Cross-Diffusion Attention, rows of `dim` channels each: added, y = a·A + b·B (+ c·C), or, if JOINED,
 // side by side, y = [a·A | b·B | c·C]. One invocation per element of y; `Gpu::weighted_sum` and `Gpu::side_by_side` run it.
+// One version. To run it beside matrices: cargo test -p shaders attention
 
 override JOINED: u32;
 

@@ -1,4 +1,5 @@
 // Mean and biased variance of every channel of [batch, channels, inner], in two passes. One workgroup per channel.
+// One version. To run it beside the host: cargo test -p tests vulkan::statistics
 
 struct Params { batch: u32, channels: u32, inner: u32 }
 var<immediate> p: Params;

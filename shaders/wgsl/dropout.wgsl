@@ -1,5 +1,6 @@
 // Dropout mask from ChaCha8: element e is `scale` where word e mod 16 of block e div 16 of the stream is at most `last`,
 // else 0. The same words, bit for bit, as the host draws: one invocation computes one block.
+// One version. To run it beside the host: cargo test -p tests vulkan::statistics
 
 struct Params {
     len: u32,

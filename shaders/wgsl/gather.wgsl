@@ -1,4 +1,5 @@
 // Rows of [_, inner] picked by number: y[i] = x[rows[i]].
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { len: u32, inner: u32 }
 var<immediate> p: Params;

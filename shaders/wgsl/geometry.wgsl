@@ -1,5 +1,6 @@
 // The sizes of a convolution, as `autograd::device::Conv2dGeometry` has them. The sums of dw run over all pixels of all
 // pictures; where they are cut into pieces, `piece` is how many terms one has, and somebody adds the results.
+// Included by other shaders; nothing to run by itself.
 
 struct Params {
     batch: u32, ins: u32, outs: u32, groups: u32,

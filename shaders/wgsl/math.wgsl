@@ -1,4 +1,5 @@
 // Functions that WGSL lacks, or whose built-in forms lose digits.
+// Included by other shaders; nothing to run by itself.
 
 // p(x) = c0 + c1·x + … + c4·x⁴
 fn polynomial(x: f32, c0: f32, c1: f32, c2: f32, c3: f32, c4: f32) -> f32 {

@@ -1,6 +1,7 @@
 // The sizes of C = alpha·op(A)·op(B), which every version of the product shares. Transposes are strides; a batch stride of
 // 0 uses one matrix for all products. A long inner sum may be cut into pieces: the products of the batch are then the
 // pieces of one product, `whole` is the length of its sum, and somebody adds the results.
+// Included by other shaders; nothing to run by itself.
 
 struct Params {
     batch: u32, m: u32, k: u32, n: u32,

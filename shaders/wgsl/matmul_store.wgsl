@@ -1,4 +1,5 @@
 // How a product ends: C = alpha·sum, C = alpha·sum + bias, or C = alpha·sum + beta·D. EPILOGUE: 0, 1, 2.
+// Included by other shaders; nothing to run by itself.
 
 override EPILOGUE: u32;
 

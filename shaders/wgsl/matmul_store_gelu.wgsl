@@ -1,5 +1,6 @@
 // How the product of a layer with GELU ends: h = alpha·sum + bias, and gelu(h) = h·Φ(h). Both are stored, for the gradient
 // of GELU is computed from h.
+// Included by other shaders; nothing to run by itself.
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>; // gelu(h), [batch, m, n]
 @group(0) @binding(1) var<storage, read_write> h: array<f32>; // [batch, m, n]

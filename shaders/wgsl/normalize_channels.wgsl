@@ -1,4 +1,5 @@
 // y = (x − mean)/√(var + eps)·w + b per channel of [batch, channels, inner], then ReLU if RELU.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override RELU: u32;
 

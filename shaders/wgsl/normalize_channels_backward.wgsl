@@ -1,5 +1,6 @@
 // dx of normalize_channels, given dw and db: with rstd = 1/√(var + eps), dx = w·rstd·(dy − db/n − x̂·dw/n) over the n
 // elements of a channel if OWN (mean and variance are those of x), w·rstd·dy otherwise.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override RELU: u32;
 override OWN: u32;

@@ -1,5 +1,6 @@
 // dw = Σ dy·x̂ and db = Σ dy per channel of [batch, channels, inner], where dy counts only where y > 0 if RELU. One
 // workgroup per channel.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override RELU: u32;
 

@@ -1,5 +1,6 @@
 // Rows of [rows, n] brought to mean 0 and variance 1, times w plus b if AFFINE; keeps μ and 1/σ.
 // `rows_by_group` and `rows_by_subgroup` say who works on which row.
+// Two versions; beside each other: cargo test -p shaders rows_by, beside the host: cargo test -p tests vulkan::every_row
 
 override AFFINE: u32;
 

@@ -1,5 +1,6 @@
 // dx of normalize_rows: with x̂ = (x − μ)/σ and dx̂ = dy·w, dx = (dx̂ − mean(dx̂) − x̂·mean(x̂·dx̂))/σ.
 // `rows_by_group` and `rows_by_subgroup` say who works on which row.
+// Two versions; beside each other: cargo test -p shaders rows_by, beside the host: cargo test -p tests vulkan::every_row
 
 override AFFINE: u32;
 

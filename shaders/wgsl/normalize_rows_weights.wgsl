@@ -1,5 +1,6 @@
 // Partial sums of dw = Σ dy·x̂ and db = Σ dy over the rows of [rows, n]: chunk c takes rows c, c + chunks, … Results are
 // [chunks, n]; `reduce` adds the chunks up.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { rows: u32, n: u32, chunks: u32 }
 var<immediate> p: Params;

@@ -1,5 +1,6 @@
 // Pooling of [planes, H, W]: the largest value of every window (KIND 0) or its sum by a divisor (KIND 1). Windows are
 // pairs start, end: first those of the output rows, then those of the columns.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

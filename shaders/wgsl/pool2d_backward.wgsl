@@ -1,6 +1,7 @@
 // Gradient of pool2d, one invocation per input pixel: it collects dy from the windows that cover it, all of it where the
 // pixel is the first largest of its window (KIND 0), its share otherwise (KIND 1).
 // `covers` has, for every input row and then column, the first output that covers it and the one after the last.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

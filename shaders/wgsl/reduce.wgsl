@@ -1,6 +1,7 @@
 // [outer, len, inner] to [outer, chunks, inner]: chunk c takes elements c, c + chunks, c + 2·chunks, … of the axis, so
 // that neighbouring invocations read neighbouring elements. A long axis is reduced in several such passes, the last with
 // one chunk, which keeps many invocations busy and sums short. KIND: 0 sum, 1 max, 2 min; NaN wins.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

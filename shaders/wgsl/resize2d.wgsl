@@ -1,5 +1,6 @@
 // Separable resampling of [planes, H, W]: every output row and column is a weighted sum of two input ones. `taps` holds
 // low, high and the weight of high (a float's bits), first of the rows, then of the columns.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { planes: u32, h: u32, w: u32, oh: u32, ow: u32 }
 var<immediate> p: Params;

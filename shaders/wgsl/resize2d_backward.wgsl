@@ -1,6 +1,7 @@
 // Transpose of resize2d, one invocation per input pixel: Σ weight·dy over the outputs that read it. `lists` says which:
 // for rows 0..H and columns 0..W where their list starts (one entry more than there are, each), then pairs of an output
 // row or column and its weight (a float's bits). Starts count words from the beginning of `lists`.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { planes: u32, h: u32, w: u32, oh: u32, ow: u32 }
 var<immediate> p: Params;

@@ -1,5 +1,6 @@
 // Who works on which row, first way: the 128 invocations of a workgroup share a row and add up in shared memory. For
 // long rows, and for devices without subgroup sums.
+// Included by other shaders; nothing to run by itself.
 
 struct Place {
     @builtin(workgroup_id) group: vec3u,

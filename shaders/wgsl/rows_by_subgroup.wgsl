@@ -1,5 +1,6 @@
 // Who works on which row, second way: a subgroup, the invocations that run in lock-step, takes a row and adds up in
 // registers: no shared memory, no barriers, and several rows for each workgroup. For short rows.
+// Included by other shaders; nothing to run by itself.
 
 struct Place {
     @builtin(workgroup_id) group: vec3u,

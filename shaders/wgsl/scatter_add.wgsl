@@ -1,5 +1,6 @@
 // The transpose of gather: dx[t] = Σ dy[i] over the i with rows[i] = t, in the order of i. `lists` has for every t where
 // its list starts (and one entry more, the end of the last), then the lists of i. No atomics: the sum's order is fixed.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { len: u32, inner: u32 }
 var<immediate> p: Params;

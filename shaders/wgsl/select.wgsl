@@ -1,4 +1,5 @@
 // y = a where the condition holds, else b; the condition comes as bits, 32 to a word.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params { len: u32 }
 var<immediate> p: Params;

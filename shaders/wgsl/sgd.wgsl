@@ -1,5 +1,6 @@
 // One SGD update: g = dw + decay·w; m ← momentum·m + g; w ← w − lr·(g + momentum·m if nesterov, else m). A first step has
 // no m yet (`has_momentum` 0). Without momentum, m is g.
+// One version. To run it beside the host: cargo test -p tests vulkan::statistics
 
 struct Params { len: u32, lr: f32, momentum: f32, decay: f32, nesterov: u32, has_momentum: u32 }
 var<immediate> p: Params;

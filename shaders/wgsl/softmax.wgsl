@@ -1,5 +1,6 @@
 // Softmax of the rows of [rows, n], or its logarithm if LOG: y = e^(x − max) / Σ e^(x − max).
 // `rows_by_group` and `rows_by_subgroup` say who works on which row.
+// Two versions; beside each other: cargo test -p shaders rows_by, beside the host: cargo test -p tests vulkan::every_row
 
 override LOG: u32;
 

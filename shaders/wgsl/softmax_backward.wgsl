@@ -1,5 +1,6 @@
 // Gradient of softmax given y: dx = y·(dy − Σ y·dy); of its logarithm if LOG: dx = dy − eʸ·Σ dy.
 // `rows_by_group` and `rows_by_subgroup` say who works on which row.
+// Two versions; beside each other: cargo test -p shaders rows_by, beside the host: cargo test -p tests vulkan::every_row
 
 override LOG: u32;
 

@@ -1,5 +1,6 @@
 // Element (i₀, i₁, …) of a shape goes from offset Σ iₐ·from[a] in src to offset Σ iₐ·to[a] in dst: permute, slice, flip,
 // expand, pad, concatenate. Adds instead of replacing if asked. What no element reaches in dst stays as it was.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 struct Params {
     len: u32,

@@ -2,6 +2,7 @@
 // invocation 4 × 4 of them in registers. Sixteen columns of A and rows of B at a time lie in shared memory, so every value
 // that is fetched serves 64 multiplications instead of one. Who fills the tiles decides what A and B are: matrices, or a
 // convolution's weights and pixels.
+// Included by other shaders; nothing to run by itself.
 
 const TILE: u32 = 64u;  // rows and columns of C
 const DEPTH: u32 = 16u; // terms of the inner sum

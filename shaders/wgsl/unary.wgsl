@@ -1,4 +1,5 @@
 // y = f(x), element by element. KIND chooses f in the order of `autograd::device::Unary`; a and b are its parameters.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

@@ -1,4 +1,5 @@
 // dx = f'(x)·dy, element by element, where `saved` holds x or y = f(x), whichever `Unary::saved` names.
+// One version. To run it beside the host: cargo test -p tests vulkan::every_row
 
 override KIND: u32;
 

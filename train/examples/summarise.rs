@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use train::summary::mean_and_deviation;
 
 /// The numbers of a variant by name, each over its seeds.
 type Columns = BTreeMap<String, Vec<f64>>;
@@ -104,12 +105,4 @@ fn read_pictures(path: &Path, groups: &BTreeMap<String, String>, columns: &mut C
         columns.entry(group).or_default().push(mean);
     }
     Ok(())
-}
-
-/// Mean ± sample standard deviation.
-fn mean_and_deviation(values: &[f64]) -> String {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
-    format!("{mean:.3} ± {deviation:.3}")
 }

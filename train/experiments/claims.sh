@@ -67,4 +67,21 @@ training() {
         done
     done
 }
-training
+
+example() { (cd "$repository" && cargo run --release --quiet -p train --example "$1" -- "${@:2}"); }
+
+# Numbers that are there already are kept; remove their files to measure again.
+gap() { example modality_gap "$PWD/runs/claims" "$results/modality-gap"; }
+
+curves() {
+    mkdir -p "$results/curves"
+    "$tool" bench curve --fusions ca,cda --paths plain,fast --out "$results/curves" | tee "$results/curves/curve.txt"
+}
+
+tables() { example claims "$results"; }
+
+case ${1:-all} in
+    training | gap | curves | tables) "$1" ;;
+    all) training; gap; curves; tables ;;
+    *) sed -n '2,/^set -e/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+esac

@@ -119,3 +119,11 @@ pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, SetSummar
     }
     groups.iter().map(|(kind, group)| (kind.clone(), SetSummary::of(group))).collect()
 }
+
+/// `mean ± deviation` of some runs, with three decimals; the deviation is the sample's, of n − 1 degrees of freedom.
+pub fn mean_and_deviation(values: &[f64]) -> String {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
+    format!("{mean:.3} ± {deviation:.3}")
+}

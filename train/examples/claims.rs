@@ -19,10 +19,9 @@ fn main() -> Result<()> {
     let results = Path::new(&results);
     print_variants(&read(&results.join("claims"))?)?;
     let gap = read(&results.join("modality-gap"))?;
-    for (variant, seeds) in &gap {
-        print_changes(variant, seeds)?;
-    }
-    print_diffused_afterwards(gap.get("ca").context("no network trained with cross-attention")?)
+    print_map_changes(&gap)?;
+    print_score_changes(&gap)?;
+    print_diffused_afterwards(variant(&gap, "ca")?)
 }
 
 /// Files VARIANT-SEED.json of a folder, in order of their seeds.
@@ -46,7 +45,7 @@ fn read(folder: &Path) -> Result<Runs> {
 
 /// Scores of every variant, and how far its S-measure is from that of CDA as released.
 fn print_variants(runs: &Runs) -> Result<()> {
-    let released = numbers(runs.get("cda").context("no runs of cda")?, &["S"])?;
+    let released = numbers(variant(runs, "cda")?, &["S"])?;
     println!(
         "| variant | S | max F | max E | MAE | camouflaged S | flat S | plain S | S, less that of `cda` |"
     );
@@ -70,30 +69,38 @@ fn print_variants(runs: &Runs) -> Result<()> {
     Ok(())
 }
 
-/// What each change of depth's queries and keys does to the maps and the scores of a trained network.
-fn print_changes(variant: &str, seeds: &[Value]) -> Result<()> {
-    println!("\nTrained as `{variant}`:\n");
-    println!("| change | CA's maps change by | CDA's maps change by | S | S, less the unchanged |");
-    println!("|---|---|---|---|---|");
-    let unchanged = numbers(seeds, &["changes", "none", "S"])?;
-    for change in keys(seeds, "changes")? {
-        let column = |name: &str| numbers(seeds, &["changes", change, name]);
-        let s = column("S")?;
-        println!(
-            "| {change} | {} | {} | {} | {} |",
-            percent(&column("ca_map_change")?),
-            percent(&column("cda_map_change")?),
-            mean_and_deviation(&s),
-            difference(&s, &unchanged)?
-        );
+/// How far each change of depth's queries and keys moves the maps of the networks trained with each kind of map.
+fn print_map_changes(gap: &Runs) -> Result<()> {
+    println!("\n| change of depth's Q and K | CA's maps, trained as `ca` | CDA's maps, trained as `cda` |");
+    println!("|---|---|---|");
+    let (ca, cda) = (variant(gap, "ca")?, variant(gap, "cda")?);
+    for change in keys(ca, "changes")? {
+        let ca = numbers(ca, &["changes", change, "ca_map_change"])?;
+        let cda = numbers(cda, &["changes", change, "cda_map_change"])?;
+        println!("| {change} | {} | {} |", percent(&ca), percent(&cda));
+    }
+    Ok(())
+}
+
+/// What the same changes do to the S-measure of each trained network.
+fn print_score_changes(gap: &Runs) -> Result<()> {
+    let names: Vec<String> = gap.keys().map(|name| format!("trained as `{name}`")).collect();
+    println!("\n| change of depth's Q and K, S less the unchanged | {} |", names.join(" | "));
+    println!("|---{}|", "|---".repeat(names.len()));
+    for change in keys(variant(gap, "ca")?, "changes")? {
+        print!("| {change} |");
+        for seeds in gap.values() {
+            let s = |change: &str| numbers(seeds, &["changes", change, "S"]);
+            print!(" {} |", difference(&s(change)?, &s("none")?)?);
+        }
+        println!();
     }
     Ok(())
 }
 
 /// Scores of networks trained with cross-attention whose maps are diffused afterwards.
 fn print_diffused_afterwards(seeds: &[Value]) -> Result<()> {
-    println!("\nTrained as `ca`, maps diffused afterwards:\n");
-    println!("| diffusion | S | MAE | S, less the undiffused |");
+    println!("\n| trained as `ca`, maps diffused afterwards | S | MAE | S, less the undiffused |");
     println!("|---|---|---|---|");
     let undiffused = numbers(seeds, &["changes", "none", "S"])?;
     for setting in keys(seeds, "diffused_afterwards")? {
@@ -107,6 +114,11 @@ fn print_diffused_afterwards(seeds: &[Value]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The reports of a variant's seeds.
+fn variant<'a>(runs: &'a Runs, name: &str) -> Result<&'a [Value]> {
+    Ok(runs.get(name).with_context(|| format!("no runs of {name}"))?)
 }
 
 /// The keys of an object in the first seed's report; the other seeds have the same.

@@ -124,6 +124,7 @@ pub fn by_kind(pictures: &[(String, ImageScores)]) -> BTreeMap<String, SetSummar
 pub fn mean_and_deviation(values: &[f64]) -> String {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
+    let mean = if mean.abs() < 5e-4 { 0.0 } else { mean }; // no -0.000
     let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
     format!("{mean:.3} ± {deviation:.3}")
 }

@@ -1,18 +1,48 @@
-//! Prints the tables of paper-repro.md, sections 7 and 9, from the numbers that train/experiments/claims.sh left.
+//! Prints the tables of paper-repro.md, sections 7 to 9, from the numbers that train/experiments/claims.sh left.
 //!
 //! `cargo run --release -p train --example claims -- train/experiments/results`
 //!
 //! Everything is mean ± sample standard deviation over the seeds. Differences are taken seed by seed first, so that what a
 //! seed does to both runs drops out.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use train::summary::mean_and_deviation;
 
 /// What every seed of a variant reported, by variant.
 type Runs = BTreeMap<String, Vec<Value>>;
+
+/// The variants of claims.sh, in the table's order, with a word on each where its name does not say it.
+const VARIANTS: [(&str, &str); 26] = [
+    ("cda", "as released: official preset, T = 1, α = 0.6"),
+    ("ca", "cross-attention"),
+    ("ca+cda", "its map as Y and X⁽⁰⁾, diffused"),
+    ("concat", "concatenation, a linear layer"),
+    ("sum", "sum"),
+    ("alpha-0.0", "Y alone"),
+    ("alpha-0.2", ""),
+    ("alpha-0.4", ""),
+    ("alpha-0.8", ""),
+    ("alpha-1.0", "the product alone"),
+    ("steps-2", "with feedback"),
+    ("steps-3", ""),
+    ("steps-5", ""),
+    ("steps-inf", "the fixed point"),
+    ("affinity-cross", "Y from cross-attention"),
+    ("start-affinity", "X⁽⁰⁾ = Y"),
+    ("norm-degree", "a normalisation that does something"),
+    ("renormalised", "rows brought back to sum 1"),
+    ("paper", "S and values as in the figure"),
+    ("separate-norms", "two LayerNorms"),
+    ("no-third-branch", ""),
+    ("figure", "the last three together"),
+    ("coarse", "MutualFormer at 1/16 alone"),
+    ("fine", "at 1/8 alone"),
+    ("rgb", "RGB alone"),
+    ("depth", "depth alone"),
+];
 
 fn main() -> Result<()> {
     let results = std::env::args().nth(1).context("name the folder of the results")?;
@@ -21,7 +51,8 @@ fn main() -> Result<()> {
     let gap = read(&results.join("modality-gap"))?;
     print_map_changes(&gap)?;
     print_score_changes(&gap)?;
-    print_diffused_afterwards(variant(&gap, "ca")?)
+    print_diffused_afterwards(variant(&gap, "ca")?)?;
+    print_curves(&results.join("curves").join("curve.csv"))
 }
 
 /// Files VARIANT-SEED.json of a folder, in order of their seeds.
@@ -45,26 +76,39 @@ fn read(folder: &Path) -> Result<Runs> {
 
 /// Scores of every variant, and how far its S-measure is from that of CDA as released.
 fn print_variants(runs: &Runs) -> Result<()> {
+    println!("| variant | | S | max F | max E | MAE | flat scenes' S | S, less that of `cda` |");
+    println!("|---|---|---|---|---|---|---|---|");
     let released = numbers(variant(runs, "cda")?, &["S"])?;
-    println!(
-        "| variant | S | max F | max E | MAE | camouflaged S | flat S | plain S | S, less that of `cda` |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    for (variant, seeds) in runs {
-        print!("| `{variant}` |");
-        let columns: [&[&str]; 7] = [
-            &["S"],
-            &["maxF"],
-            &["maxE"],
-            &["MAE"],
-            &["kinds", "camouflaged", "S"],
-            &["kinds", "flat", "S"],
-            &["kinds", "plain", "S"],
-        ];
-        for keys in columns {
-            print!(" {} |", mean_and_deviation(&numbers(seeds, keys)?));
+    for (name, what) in VARIANTS {
+        let seeds = variant(runs, name)?;
+        print!("| `{name}` | {what} |");
+        for column in [&["S"][..], &["maxF"], &["maxE"], &["MAE"], &["kinds", "flat", "S"]] {
+            print!(" {} |", mean_and_deviation(&numbers(seeds, column)?));
         }
         println!(" {} |", difference(&numbers(seeds, &["S"])?, &released)?);
+    }
+    Ok(())
+}
+
+/// Time and memory by number of tokens, a column for each way; lines of curve.csv are way,tokens,forward,backward,peak.
+fn print_curves(path: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut cells: BTreeMap<(usize, &str), String> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let &[way, tokens, forward, backward, peak] = fields.as_slice() else {
+            bail!("{line:?} is no point")
+        };
+        let (ms, peak) = (forward.parse::<f64>()? + backward.parse::<f64>()?, peak.parse::<f64>()?);
+        cells.insert((tokens.parse()?, way), format!("{ms:.0} ms, {peak:.0} MiB"));
+    }
+    let ways = ["ca plain", "ca fast", "cda plain", "cda fast"];
+    println!("\n| tokens | {} |", ways.join(" | "));
+    println!("|---|---|---|---|---|");
+    let tokens: BTreeSet<usize> = cells.keys().map(|&(tokens, _)| tokens).collect();
+    for n in tokens {
+        let row = ways.map(|way| cells.get(&(n, way)).map_or("left out", String::as_str));
+        println!("| {n} | {} |", row.join(" | "));
     }
     Ok(())
 }

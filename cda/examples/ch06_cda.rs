@@ -78,7 +78,7 @@ fn lesson() {
         ("P_r", p_r),
         ("P_d", p_d),
         ("cross-attention", cross_attention_map(&colour(), &depth())),
-        ("the same, -depth", cross_attention_map(&colour(), &negated(&depth()))),
+        ("the same, depth negated", cross_attention_map(&colour(), &negated(&depth()))),
         ("X_rd, official, T = 1", x_rd(Preset::Official, one)),
         ("X_rd, official, T = 2", x_rd(Preset::Official, Steps::Finite(2))),
         ("X_rd, official, T = 3", x_rd(Preset::Official, Steps::Finite(3))),

@@ -56,7 +56,8 @@ fn attention() {
         println!("{} {:7.3}", row(p), p.iter().sum::<f64>());
     }
     let agree = distance(o.value(), fused.value()) < 1e-14;
-    println!("P·V, and the fused op that never forms P: {}", if agree { "equal" } else { "DIFFERENT" });
+    let verdict = if agree { "equal up to rounding" } else { "DIFFERENT" };
+    println!("P·V, and the fused op that never forms P: {verdict}");
 }
 
 fn scale() {

@@ -1,24 +1,22 @@
 //! The course in `book/`: what its chapters include, name and ask for exists. `book/run` runs the examples themselves.
 
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Name and text of every chapter in the table of contents.
 fn chapters() -> Vec<(String, String)> {
-    let src = root().join("book/src");
-    let summary = read_to_string(src.join("SUMMARY.md")).expect("the course has a table of contents");
+    let src = format!("{ROOT}/book/src");
+    let summary = read_to_string(format!("{src}/SUMMARY.md")).expect("the course has a table of contents");
     let names = summary.lines().filter_map(|line| Some(line.split_once("](")?.1.trim_end_matches(')')));
     let chapters = names.filter(|name| name.starts_with("ch"));
-    chapters.map(|name| (name.to_owned(), read_to_string(src.join(name)).expect(name))).collect()
+    chapters.map(|name| (name.to_owned(), read_to_string(format!("{src}/{name}")).expect(name))).collect()
 }
 
 /// `[chapter, crate, example, right answer, wrong answer]`, a line of `book/examples.txt` each.
 fn examples() -> Vec<Vec<String>> {
-    let list = read_to_string(root().join("book/examples.txt")).expect("the list of examples");
+    let list = read_to_string(format!("{ROOT}/book/examples.txt")).expect("the list of examples");
     let lines = list.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     lines.map(|line| line.split('|').map(|word| word.trim().to_owned()).collect()).collect()
 }
@@ -26,7 +24,7 @@ fn examples() -> Vec<Vec<String>> {
 /// What `{{#include FILE:ANCHOR}}`, written in a chapter, includes; without an anchor, the file.
 fn included(place: &str) -> Result<String, String> {
     let (file, anchor) = place.split_once(':').unwrap_or((place, ""));
-    let text = read_to_string(root().join("book/src").join(file)).map_err(|e| format!("{place}: {e}"))?;
+    let text = read_to_string(format!("{ROOT}/book/src/{file}")).map_err(|e| format!("{place}: {e}"))?;
     if anchor.is_empty() {
         return Ok(text);
     }
@@ -45,8 +43,8 @@ fn faults(text: &str, example: &[String]) -> Vec<String> {
         return vec![format!("book/examples.txt: {example:?} is not five words")];
     };
     let mut faults = Vec::new();
-    let places: Vec<&str> =
-        text.split("{{#include ").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0)).collect();
+    let includes = text.split("{{#include ").skip(1);
+    let places: Vec<&str> = includes.filter_map(|rest| Some(rest.split_once("}}")?.0)).collect();
     for place in &places {
         match included(place) {
             Ok(lines) if lines.trim().is_empty() => faults.push(format!("{place}: empty")),
@@ -55,7 +53,6 @@ fn faults(text: &str, example: &[String]) -> Vec<String> {
         }
     }
     let output = format!("output/{}.txt", chapter.split('-').next().expect("split has a first part"));
-    let program = root().join(package).join(format!("examples/{name}.rs"));
     let command = format!("cargo run -p {package} --example {name}");
     let (lesson, exercise) = text.split_once("## Exercise").unwrap_or((text, ""));
     for (there, what) in [
@@ -63,7 +60,10 @@ fn faults(text: &str, example: &[String]) -> Vec<String> {
         (places.contains(&output.as_str()), "does not show its output"),
         (lesson.contains(&format!("{command}\n")), "does not say how to run its example"),
         (exercise.contains(&format!("{command} -- ")), "has no exercise, or not the way to check it"),
-        (program.exists(), "names an example that is not there"),
+        (
+            Path::new(&format!("{ROOT}/{package}/examples/{name}.rs")).exists(),
+            "names an example that is not there",
+        ),
         (!right.is_empty() && !wrong.is_empty() && right != wrong, "needs a right and a wrong answer"),
     ] {
         if !there {

@@ -26,7 +26,7 @@ fn print_matrix(name: &str, x: &Tensor<f64>) {
 }
 
 // ANCHOR: loops
-/// dA and dB element by element, from C_ij = Σ_k A_ik·B_kj: every product A_ik·B_kj hands dC_ij on to both factors.
+/// dA and dB element by element, from C_ij = Σ_l A_il·B_lj: every product A_il·B_lj hands dC_ij on to both factors.
 fn gradients_by_loops(a: &Tensor<f64>, b: &Tensor<f64>, dc: &Tensor<f64>) -> [Tensor<f64>; 2] {
     let (m, k, n) = (a.size(0), a.size(1), b.size(1));
     let (a, b, dc) = (a.as_slice(), b.as_slice(), dc.as_slice());

@@ -53,6 +53,7 @@ fn faults(text: &str, example: &[String]) -> Vec<String> {
         }
     }
     let output = format!("output/{}.txt", chapter.split('-').next().expect("split has a first part"));
+    let program = Path::new(ROOT).join(package).join(format!("examples/{name}.rs"));
     let command = format!("cargo run -p {package} --example {name}");
     let (lesson, exercise) = text.split_once("## Exercise").unwrap_or((text, ""));
     for (there, what) in [
@@ -60,10 +61,7 @@ fn faults(text: &str, example: &[String]) -> Vec<String> {
         (places.contains(&output.as_str()), "does not show its output"),
         (lesson.contains(&format!("{command}\n")), "does not say how to run its example"),
         (exercise.contains(&format!("{command} -- ")), "has no exercise, or not the way to check it"),
-        (
-            Path::new(&format!("{ROOT}/{package}/examples/{name}.rs")).exists(),
-            "names an example that is not there",
-        ),
+        (program.exists(), "names an example that is not there"),
         (!right.is_empty() && !wrong.is_empty() && right != wrong, "needs a right and a wrong answer"),
     ] {
         if !there {

@@ -197,6 +197,7 @@ pub fn gradcheck_params(
     along_directions(&evaluate, &values, &gradients, &name, directions, options)
 }
 
+// ANCHOR: cotangent
 /// L(x) = Σ c·f(x) with random c, which tells the elements of f(x) apart.
 fn against_cotangent(
     f: impl Fn(&[Var<f64>]) -> Var<f64>,
@@ -207,6 +208,7 @@ fn against_cotangent(
     let cotangent = Var::constant(Tensor::randn(y.shape(), options.key(), site("gradcheck.cotangent")));
     move |x| f(x).mul(&cotangent).sum_all()
 }
+// ANCHOR_END: cotangent
 
 /// dL/dx for every input, as the backward pass computes it.
 fn gradients(
@@ -220,12 +222,14 @@ fn gradients(
     Ok(leaves.iter().map(gradient).collect())
 }
 
+// ANCHOR: mid_graph
 /// x as the sum of its halves: the same bits, but no longer a leaf, so that what an op returns must survive an
 /// accumulation and two more ops.
 fn mid_graph(x: &Var<f64>) -> Var<f64> {
     let half = x.mul_scalar(0.5);
     half.add(&half)
 }
+// ANCHOR_END: mid_graph
 
 fn sweep(loss: &Var<f64>) -> Result<Grads<f64>, GradcheckError> {
     if loss.requires_grad() { Ok(loss.backward()) } else { Err(GradcheckError::Constant) }

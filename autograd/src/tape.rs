@@ -221,6 +221,7 @@ impl<T: Real> Var<T> {
         let (mut nodes, params) = (std::mem::take(&mut lines.nodes), std::mem::take(&mut lines.params));
         drop(lines);
 
+        // ANCHOR: sweep
         let mut grads: Vec<Option<Tensor<T>>> = vec![None; nodes.len()];
         let mut leaves = Vec::new();
         grads[*last] = Some(dy);
@@ -234,6 +235,7 @@ impl<T: Real> Var<T> {
                 }
             }
         }
+        // ANCHOR_END: sweep
         Grads::new(tape.clone(), leaves, &params)
     }
 

@@ -52,6 +52,7 @@ pub struct CrossAffinity<T: Real = f32> {
     pub dr: Var<T>,
 }
 
+// ANCHOR: maps
 /// P = softmax(Q·Kᵀ/√d_h), `[B, H, N, N]`: who attends to whom within one modality.
 pub fn affinity<T: Real>(qkv: &Qkv<T>) -> Var<T> {
     qkv.q.attention_map(&qkv.k, None)
@@ -61,6 +62,7 @@ pub fn affinity<T: Real>(qkv: &Qkv<T>) -> Var<T> {
 pub fn cross_attention_map<T: Real>(queries: &Qkv<T>, keys: &Qkv<T>) -> Var<T> {
     queries.q.attention_map(&keys.k, None)
 }
+// ANCHOR_END: maps
 
 /// Both cross-affinities by diffusion of P_r and P_d `[B, H, N, N]` through each other.
 ///
@@ -103,6 +105,7 @@ fn diffuse<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, config: &CdaConfig) 
     if config.renormalise_rows { x.div(&x.sum(&[-1], true)) } else { x }
 }
 
+// ANCHOR: step
 /// α·S_a·X·S_bᵀ + (1−α)·Y, with X = I where there is none; the sum is part of the last product. Transposes are flags of
 /// the products, not copies: official has S = Pᵀ, so S_a is P_a transposed and S_bᵀ is P_b as it stands; in the paper's
 /// reading it is the other way round.
@@ -116,6 +119,7 @@ fn step<T: Real>(p_a: &Var<T>, x: Option<&Var<T>>, p_b: &Var<T>, y: &Var<T>, con
         }
     }
 }
+// ANCHOR_END: step
 
 /// S `[B, H, N, N]` of one modality from its P, to look at: P, normalised if `norm` says so, transposed for the official
 /// preset. The diffusion itself never forms it.

@@ -34,6 +34,7 @@ fn rounds(alpha: f64) -> usize {
     rounds
 }
 
+// ANCHOR: solve
 /// Solves X = A·X·B + C for `[.., N, N]`, where `rounds` doublings are known to suffice.
 fn solve_stein<T: Real>(mut a: Tensor<T>, mut b: Tensor<T>, c: Tensor<T>, rounds: usize) -> Tensor<T> {
     let mut x = c;
@@ -46,6 +47,7 @@ fn solve_stein<T: Real>(mut a: Tensor<T>, mut b: Tensor<T>, c: Tensor<T>, rounds
     }
     x
 }
+// ANCHOR_END: solve
 
 /// √α·P, transposed if asked.
 fn factor<T: Real>(p: &Tensor<T>, transposed: bool, alpha: f64) -> Tensor<T> {
@@ -58,6 +60,7 @@ fn factor<T: Real>(p: &Tensor<T>, transposed: bool, alpha: f64) -> Tensor<T> {
 pub fn fixed_point<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, alpha: f64, transposed: bool) -> Var<T> {
     assert!((0.0..1.0).contains(&alpha), "fixed_point: alpha = {alpha} must lie in [0, 1)");
     let (a, b) = (p_a.value().clone(), p_b.value().clone());
+    // ANCHOR: fixed_point
     let rounds = rounds(alpha);
     let source = y.value().scale(1.0 - alpha);
     let x = solve_stein(factor(&a, transposed, alpha), factor(&b, !transposed, alpha), source, rounds);
@@ -76,4 +79,5 @@ pub fn fixed_point<T: Real>(p_a: &Var<T>, p_b: &Var<T>, y: &Var<T>, alpha: f64, 
         });
         sink.add(2, || z.scale(1.0 - alpha));
     })
+    // ANCHOR_END: fixed_point
 }

@@ -131,6 +131,7 @@ fn diffuse<T: Real>(
     let values =
         if config.renormalise_rows { concat(&[values, &ones_column(values)], -1) } else { values.clone() };
     let transposed = config.transposed();
+    // ANCHOR: diffuse
     let mut w = vec![values];
     for k in 0..steps {
         w.push(p_b.apply(!transposed, &w[k]));
@@ -144,6 +145,7 @@ fn diffuse<T: Real>(
     for source in fed_back.iter().rev() {
         x = p_a.apply(transposed, &x).mul_scalar(config.alpha).add(&source.mul_scalar(1.0 - config.alpha));
     }
+    // ANCHOR_END: diffuse
     if !config.renormalise_rows {
         return x;
     }

@@ -32,11 +32,13 @@ impl<T: Real> Var<T> {
         }
     }
 
+    // ANCHOR: map
     /// softmax(Q·Kᵀ·scale), `[.., N, M]`: every row says how much of each key's token a query's token takes.
     #[track_caller]
     pub fn attention_map(&self, k: &Var<T>, scale: Option<f64>) -> Var<T> {
         self.matmul_with(false, k, true, scale.unwrap_or_else(|| default_scale(self))).softmax(-1)
     }
+    // ANCHOR_END: map
 }
 
 fn default_scale<T: Real>(q: &Var<T>) -> f64 {

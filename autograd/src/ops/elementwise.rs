@@ -130,6 +130,7 @@ impl<T: Real> Var<T> {
         })
     }
 
+    // ANCHOR: mul
     /// a·b with broadcasting; da = dy·b, db = dy·a. PyTorch equivalent: `torch.mul`.
     #[track_caller]
     pub fn mul(&self, other: &Var<T>) -> Var<T> {
@@ -139,6 +140,7 @@ impl<T: Real> Var<T> {
             sink.add(1, || dy.mul(&a));
         })
     }
+    // ANCHOR_END: mul
 
     /// y = a/b with broadcasting; da = dy/b, db = −dy·y/b. PyTorch equivalent: `torch.div`.
     #[track_caller]

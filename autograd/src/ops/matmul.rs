@@ -152,6 +152,7 @@ impl<T: Real> Var<T> {
     }
 }
 
+// ANCHOR: gradients
 /// Adds the gradients of C = alpha·op(A)·op(B), whose operands are inputs `first` and `first + 1`.
 fn add_product_gradients<T: Real>(
     sink: &mut Sink<T>,
@@ -170,6 +171,7 @@ fn add_product_gradients<T: Real>(
         true => dy.matmul(true, a, trans_a, alpha),
     });
 }
+// ANCHOR_END: gradients
 
 /// y = x·Wᵀ + b as one product over all rows of x.
 struct Layer<T: Real> {

@@ -6,6 +6,7 @@ use crate::tape::{Var, record};
 use crate::tensor::shape::{axis_index, drop_axes};
 
 impl<T: Real> Var<T> {
+    // ANCHOR: softmax
     /// y = eˣ/Σ eˣ along an axis; dx = y·(dy − Σ y·dy). PyTorch equivalent: `torch.softmax(x, dim=axis)`.
     #[track_caller]
     pub fn softmax(&self, axis: isize) -> Var<T> {
@@ -15,6 +16,7 @@ impl<T: Real> Var<T> {
             record("softmax", y, &[x], move |dy, sink| sink.add(0, || saved.softmax_rows_backward(dy, false)))
         })
     }
+    // ANCHOR_END: softmax
 
     /// y = x − ln Σ eˣ along an axis; dx = dy − eʸ·Σ dy. PyTorch equivalent: `torch.log_softmax(x, dim=axis)`.
     #[track_caller]

@@ -1,6 +1,7 @@
 //! What holds the crates together, a module for each promise. One program: the kernels, generic over the scalar type, are
 //! compiled once for all of them.
 
+mod book;
 mod convolutions;
 mod device;
 mod device_diffusion;

@@ -19,10 +19,7 @@ const N: usize = 9;
 const C: usize = 16;
 const H: usize = 4;
 
-/// The released block with `change` made to its configuration.
-fn block(dim: usize, change: impl Fn(&mut BlockConfig)) -> (Params<f64>, MutualFormerBlock) {
-    let mut config = BlockConfig::new(dim, H);
-    change(&mut config);
+fn block(config: BlockConfig) -> (Params<f64>, MutualFormerBlock) {
     let (params, block) = Params::build(1, |scope| MutualFormerBlock::new(scope, config));
     (params, block.expect("the heads divide the width"))
 }
@@ -82,7 +79,7 @@ fn by_hand(ctx: &Ctx<f64>, params: &Params<f64>, x: &Var<f64>, x_rd: &Var<f64>) 
 // ANCHOR_END: forward
 
 fn lesson() {
-    let (params, block) = block(C, |_| ());
+    let (params, block) = block(BlockConfig::new(C, H));
     let input = |name: &str, c: usize| Tensor::randn(&[B, N, c], Key::default(), site(name));
     let (x, x_rd) = (Var::constant(input("x", 2 * C)), Var::constant(input("x_rd", C)));
     let ctx = Ctx::eval_with_grad(&params);
@@ -94,5 +91,30 @@ fn lesson() {
     // ANCHOR: gradients
     let grads = theirs.mul(&theirs).sum_all().backward();
     // ANCHOR_END: gradients
-    println!("\nparameter                  shape       numbers   gradient arrives");
+    println!("\nparameter              shape         gradient");
+    for id in params.ids() {
+        let arrives = grads.param(id).is_some_and(|grad| grad.as_slice().iter().any(|&g| g != 0.0));
+        let shape = format!("{:?}", params.get(id).shape());
+        println!("{:<23}{shape:<14}{}", params.name(id), if arrives { "arrives" } else { "NONE" });
+    }
+    println!("in all {}; 24C² + 17C = {}", params.num_learned(), 24 * C * C + 17 * C);
+    let (network, _) = Params::<f32>::build(1, |scope| TinySod::new(scope, &TinyConfig::default()));
+    let in_blocks = network.ids().filter(|&id| network.name(id).contains(".block."));
+    let share = in_blocks.map(|id| network.get(id).numel()).sum::<usize>();
+    println!("in the demo's detector: two blocks, {share} of {} parameters", network.num_learned());
+}
+
+/// Parameters of a block of 64 channels without the third branch.
+fn truth() -> Vec<f64> {
+    let (params, _) = block(BlockConfig { third_branch: false, ..BlockConfig::new(64, H) });
+    vec![params.num_learned() as f64]
+}
+
+fn main() -> ExitCode {
+    course::run(
+        lesson,
+        "a block of 64 channels without the third branch (attn.qkv, attn.proj and norm1_rd). How many parameters has it?",
+        truth,
+        "As released it has 24C² + 17C. The third branch has 3C² in qkv, C² + C in proj, 2C in its norm.",
+    )
 }

@@ -6,7 +6,10 @@
 use autograd::ops::{ConvOptions, concat};
 use autograd::random::{Key, site};
 use autograd::{Ctx, Params, Tensor, Var};
-use cda::*;
+use cda::{
+    AttentionConfig, BlockConfig, CdaConfig, Fusion, MultiAttention, MutualFormerBlock, Norm, Path, Preset,
+    Qkv, Start, Steps, affinity, cross_diffusion, cross_diffusion_attention,
+};
 use std::process::ExitCode;
 
 #[path = "../../autograd/examples/course/mod.rs"]

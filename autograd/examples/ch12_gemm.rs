@@ -22,9 +22,11 @@ const COLS: usize = 8;
 fn ijk(a: &[f32], b: &[f32], c: &mut [f32]) {
     for i in 0..N {
         for j in 0..N {
+            let mut sum = 0.0;
             for l in 0..N {
-                c[i * N + j] += a[i * N + l] * b[l * N + j];
+                sum += a[i * N + l] * b[l * N + j];
             }
+            c[i * N + j] = sum;
         }
     }
 }

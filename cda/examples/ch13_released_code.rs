@@ -85,12 +85,8 @@ fn around() {
     moved(7, "depth features times 10, one norm", &out, &block(released, 10.0, Ctx::eval));
     let two_norms = block(separate, 1.0, Ctx::eval);
     moved(7, "depth features times 10, two norms", &two_norms, &block(separate, 10.0, Ctx::eval));
-    moved(
-        8,
-        "third_branch = false",
-        &out,
-        &block(BlockConfig { third_branch: false, ..released }, 1.0, Ctx::eval),
-    );
+    let two_branches = BlockConfig { third_branch: false, ..released };
+    moved(8, "third_branch = false", &out, &block(two_branches, 1.0, Ctx::eval));
     let (x, w) = (random("tokens", &[4, 2 * C, N, 1]), random("w", &[C, 2 * C, 1, 1])); // a picture, a column wide
     let linear = x.with_shape(&[4, 2 * C, N]).transpose(1, 2).linear(&w.with_shape(&[C, 2 * C]), None);
     let conv = x.conv2d(&w, None, ConvOptions::default()).with_shape(&[4, C, N]).transpose(1, 2);

@@ -1,4 +1,4 @@
-//! Chapter 11: a search among eight pictures, its measures computed by hand and by the library.
+//! Chapter 11: three searches among seven pictures, their measures computed by hand and by the library.
 //!
 //! `cargo run -p train --example ch11_reid`
 

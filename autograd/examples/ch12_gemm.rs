@@ -116,8 +116,8 @@ fn lesson() {
     let (x, y, z) = (a.as_slice(), b.as_slice(), by_engine.as_slice());
     println!("{N} × {N}: loads per FLOP, into registers and from beyond the first-level cache");
     report("ijk", [loads(1, 1), 16.0 / 2.0], z, |c| ijk(x, y, c)); // for one value of B a whole line of 16
-    report("ikj", [2.0 / 2.0, 1.0 / 2.0], z, |c| ikj(x, y, c)); // B and C; of these B from far
-    report("blocked", [2.0 / 2.0, loads(SIDE, SIDE)], z, |c| blocked(x, y, c));
+    report("ikj", [1.0, 0.5], z, |c| ikj(x, y, c)); // a value of B and one of C for two FLOP; B from far
+    report("blocked", [1.0, loads(SIDE, SIDE)], z, |c| blocked(x, y, c));
     report("registers", [loads(ROWS, COLS), 0.5 / COLS as f64], z, |c| registers(x, y, c)); // A, for each panel
     let engine = |c: &mut [f32]| c.copy_from_slice(a.matmul(false, &b, false, 1.0).as_slice());
     report("engine", [loads(14, 32), 0.5 / 14.0], z, engine); // B, for each tile

@@ -18,10 +18,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         let item = e / p.n / p.m;
         let a_first = item * p.a_batch + i * p.a_row;
         let b_first = item * p.b_batch + j * p.b_col;
+        // ANCHOR: sum
         var sum = 0.0;
         for (var l = 0u; l < terms(item); l += 1u) {
             sum += a[a_first + l * p.a_col] * b[b_first + l * p.b_row];
         }
+        // ANCHOR_END: sum
         store(item, i, j, sum);
     }
 }

@@ -46,6 +46,7 @@ fn main(
         let left = tile % tiles_across * TILE;
         let top = tile / tiles_across % tiles_down * TILE;
         let item = tile / tiles_across / tiles_down;
+        // ANCHOR: depths
         var sums = mat4x4f();
         for (var depth = 0u; depth < terms(item); depth += DEPTH) {
             load_tiles(lane, item, top, left, depth);
@@ -53,6 +54,7 @@ fn main(
             sums = continued(sums, lane);
             workgroupBarrier();
         }
+        // ANCHOR_END: depths
         let at = corner(lane);
         for (var e = 0u; e < 16u; e += 1u) {
             store(item, top + at.x + e / 4u, left + at.y + e % 4u, sums[e / 4u][e % 4u]);

@@ -2,8 +2,8 @@
 // shared memory read four values at a time. For matrices whose contiguous axes are multiples of four.
 //
 // SIZE 0, 1, 2: a workgroup of 8 × 8, 16 × 16, 16 × 16 invocations computes 32 × 32, 64 × 64, 128 × 128 elements of C. An
-// invocation sums 4 × 4 elements, or in the largest size four such blocks, one in each quarter of the tile: eight vectors
-// fetched from shared memory for 256 multiplications, where 4 × 4 elements take two for 16.
+// invocation sums 4 × 4 elements, or in the largest size four such blocks, one in each quarter of the tile: four vectors
+// fetched from shared memory for 64 multiplications, where 4 × 4 elements take two for 16.
 
 alias Element = vec4f;
 
@@ -125,6 +125,7 @@ fn main(
         for (var depth = 0u; depth < terms(item); depth += DEPTH) {
             load_tiles(lane, item, top, left, depth);
             workgroupBarrier();
+            // ANCHOR: quarters
             for (var l = 0u; l < DEPTH; l += 1u) {
                 let upper = a_tile[l * QUADS + row];
                 let at_left = b_tile[l * QUADS + col];
@@ -137,6 +138,7 @@ fn main(
                     lower_right += outer(lower, at_right);
                 }
             }
+            // ANCHOR_END: quarters
             workgroupBarrier();
         }
         store_block(item, top + 4u * row, left + 4u * col, upper_left);

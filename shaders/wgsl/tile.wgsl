@@ -24,6 +24,7 @@ fn corner(lane: u32) -> vec2u {
     return vec2u(lane / 16u * 4u, lane % 16u * 4u);
 }
 
+// ANCHOR: sums
 // The sums of an invocation's 4 × 4 elements, continued by the terms in the tiles; vector r holds row r.
 fn continued(sums: mat4x4f, lane: u32) -> mat4x4f {
     let at = corner(lane);
@@ -35,3 +36,4 @@ fn continued(sums: mat4x4f, lane: u32) -> mat4x4f {
     }
     return result;
 }
+// ANCHOR_END: sums

@@ -2,6 +2,7 @@
 
 mod args;
 mod explain;
+mod manual;
 
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
@@ -77,6 +78,8 @@ pub fn main() -> Result<()> {
         Command::Replay { case, out, dtype, path, device } => replay_file(&case, &out, dtype, path, device),
         Command::Devices { json } => devices::print(json),
         Command::Bench { what } => what.run(),
+        Command::Completions { shell } => manual::print_completions(shell),
+        Command::Man { out } => manual::write_manual(out.as_deref()),
     }
 }
 

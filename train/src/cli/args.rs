@@ -4,6 +4,7 @@ use super::explain::ExplainCommand;
 use crate::bench::Bench;
 use crate::device::DeviceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use data::DepthFormat;
 use std::path::PathBuf;
 
@@ -136,6 +137,17 @@ pub(super) enum Command {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Print a script that lets a shell complete commands and options (README, "The tool", says where to put it)
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the tool's manual page, or write a page for every command into a folder
+    Man {
+        /// The folder to fill: mutualformer.1, mutualformer-train.1, mutualformer-score-sod.1, ...
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 

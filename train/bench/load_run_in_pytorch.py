@@ -4,12 +4,14 @@ both predict the same picture. For development only: nothing at build or run tim
     pip install torch safetensors numpy pillow
     mutualformer demo --out runs/demo
     mutualformer synth sod --out scenes --count 1 --size 96 --seed 9
-    python train/bench/load_run_in_pytorch.py runs/demo scenes/RGB/NAME.png scenes/depth/NAME.png
+    python train/bench/load_run_in_pytorch.py runs/demo scenes/RGB/NAME.jpg scenes/depth/NAME.png
 
 Prints the largest differences: of what the networks are fed, of logits, of saliency, and of the map that `mutualformer
-predict` writes, in its 256 levels. It builds the Rust side by cargo.
+predict` writes, in its 256 levels. It builds the Rust side by cargo. Both sides read a PNG of the picture: decoders of JPEG
+differ by a level here and there.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,15 +68,18 @@ def main():
         sys.exit(__doc__)
     run, rgb, depth = (Path(argument).resolve() for argument in sys.argv[1:])
     net, size = network(run / "best.safetensors")
+    folder = Path(tempfile.mkdtemp())
+    Image.open(rgb).convert("RGB").save(folder / "rgb.png")
+    rgb = folder / "rgb.png"
     pair = inputs(rgb, depth)
     assert pair[0].shape[2:] == (size, size), f"take a picture of {size} x {size} pixels: resizing is not compared here"
     logits = net(*pair)["logits"][0]
     saliency = logits.sigmoid()
-    with tempfile.TemporaryDirectory() as folder:
-        floats, png = Path(folder) / "ours.safetensors", Path(folder) / "ours.png"
-        cargo("-p", "train", "--example", "export_prediction", "--", run, rgb, depth, floats)
-        cargo("--", "predict", "--run", run, "--rgb", rgb, "--depth", depth, "--out", png)
-        ours, levels = load_file(floats), np.asarray(Image.open(png), dtype=int)
+    floats, png = folder / "ours.safetensors", folder / "ours.png"
+    cargo("-p", "train", "--example", "export_prediction", "--", run, rgb, depth, floats)
+    cargo("--", "predict", "--run", run, "--rgb", rgb, "--depth", depth, "--out", png)
+    ours, levels = load_file(floats), np.asarray(Image.open(png), dtype=int)
+    shutil.rmtree(folder)
     entries, values = len(net.state_dict()), sum(p.numel() for p in net.parameters())
     print(f"torch {torch.__version__}: {entries} entries loaded, {values} learned values")
     print(f"saliency from {saliency.min():.3f} to {saliency.max():.3f}, logits up to {logits.abs().max():.2f}")

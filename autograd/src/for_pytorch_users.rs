@@ -55,8 +55,8 @@
 //! - **Running statistics wait.** Batch norm notes its new averages in the [`Ctx`](crate::Ctx), and the training loop
 //!   stores them: `params.apply(ctx.finish())`. Forgetting that line leaves them as they were.
 //! - **The learning rate is an argument** of [`Optimizer::step`](crate::Optimizer::step), so a schedule has nothing to keep.
-//! - **At a kink** the gradient is PyTorch's choice, with one exception: [`Var::clamp`](crate::Var::clamp) gives 0 *on* its
-//!   limits, where PyTorch gives 1.
+//! - **At a kink** the gradient is PyTorch's choice: 0 for `abs` and `relu` at 0 and for `clamp` on its limits, equal shares
+//!   for `amax`.
 //! - **Mistakes in shapes panic** at your line, with the shapes in words. Files, devices and what users type return `Result`.
 //! - **A failure of a device is remembered** and returned by the next read to the host; see [`device`](crate::device).
 //!

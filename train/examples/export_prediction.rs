@@ -30,7 +30,8 @@ fn main() -> Result<()> {
     let inputs = Inputs::of(&Batch::stack(&[0], &[sample])?);
     let logits = detector.forward(&Ctx::eval(&detector.params), &inputs).logits; // [1, 1, S, S]
     let mut file = TensorFile::new();
-    let named: [(&str, &Tensor); 3] = [("rgb", &inputs.rgb), ("depth", &inputs.depth), ("logits", logits.value())];
+    let named: [(&str, &Tensor); 3] =
+        [("rgb", &inputs.rgb), ("depth", &inputs.depth), ("logits", logits.value())];
     for (name, tensor) in named {
         file.push(name, HostTensor::of(tensor)?);
     }

@@ -32,6 +32,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Parses the command line and runs it.
+///
+/// # Errors
+/// What was wrong, in one sentence for the user.
 pub fn main() -> Result<()> {
     let cli = Cli::parse();
     // This thread is one of the pool's: it begins a piece of work itself instead of waking another thread and waiting.

@@ -10,7 +10,12 @@ use std::path::PathBuf;
 
 /// MutualFormer from the first multiplication to the results table: train, predict, measure.
 #[derive(Parser)]
-#[command(name = "mutualformer", version, max_term_width = 100)]
+#[command(
+    name = "mutualformer",
+    version,
+    max_term_width = 100,
+    after_help = "Start with `mutualformer demo`; every command explains itself with --help."
+)]
 pub(super) struct Cli {
     /// Threads to compute with (default: all cores); results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = positive, display_order = 100)]

@@ -176,6 +176,9 @@ pub fn gradcheck_direction(
 /// };
 /// gradcheck_params(loss, &params, 3, GradcheckOptions::for_networks()).unwrap();
 /// ```
+///
+/// # Errors
+/// A direction in which the two derivatives differ, with both.
 pub fn gradcheck_params(
     loss: impl Fn(&Params<f64>) -> Var<f64>,
     params: &Params<f64>,

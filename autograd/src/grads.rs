@@ -86,6 +86,9 @@ impl<T: Real> Grads<T> {
     /// of inputs are scaled alike). Returns the norm before, which is the value to log. If it is not finite, a gradient
     /// is not, or its square overflows (in `f32` from about 10¹⁹ on): then nothing is scaled; do not step.
     /// PyTorch equivalent: `clip_grad_norm_(parameters, max)`.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn clip_norm(&mut self, max: f64) -> Result<f64, DeviceError> {
         let norm = self.norm()?;
         self.limit_norm(norm, max);
@@ -101,6 +104,9 @@ impl<T: Real> Grads<T> {
     }
 
     /// ‖g‖₂ over all parameters together; 0 if there are none.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn norm(&self) -> Result<f64, DeviceError> {
         self.squared_norm().map_or(Ok(0.0), |square| Ok(square.item()?.f64().sqrt()))
     }
@@ -129,6 +135,9 @@ impl<T: Real> Grads<T> {
     }
 
     /// Name of the first parameter whose gradient holds NaN or infinity. Reads every gradient to the host.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn first_non_finite(&self, params: &Params<T>) -> Result<Option<String>, DeviceError> {
         for (id, gradient) in self.params() {
             if gradient.to_host()?.as_slice().iter().any(|x| !x.is_finite()) {

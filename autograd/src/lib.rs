@@ -22,20 +22,7 @@
 //! assert_eq!(grads.of(&x).unwrap().as_slice(), [2.0, 4.0, 6.0]); // dy/dx = 2x
 //! ```
 //!
-//! # For PyTorch users
-//!
-//! | PyTorch | here |
-//! |---|---|
-//! | `torch.Tensor` without grad / with grad | [`Tensor`] / [`Var`] |
-//! | `x.requires_grad_()` | [`Tape::leaf`], [`Ctx::input`] |
-//! | `loss.backward()`, `p.grad`, `zero_grad()` | [`Var::backward`] returns [`Grads`]; nothing to zero |
-//! | `model.train()`, `model.eval()`, `no_grad()` | [`Ctx::train`], [`Ctx::eval`], [`Ctx::eval_with_grad`] |
-//! | `nn.Module`, `state_dict()` | plain structs of [`ParamId`]s, [`Params`] |
-//! | `torch.int64` / `torch.bool` tensors | [`Indices`] / [`Mask`] |
-//! | the global random generator | [`random::Key`]: numbers depend on where they are used |
-//! | `torch.autograd.Function` | [`record`] |
-//! | `checkpoint(f, x)` | [`Ctx::checkpoint`] |
-//! | `torch.autograd.gradcheck` | [`gradcheck()`] |
+//! Whoever knows PyTorch starts with [`for_pytorch_users`]: a table of names, the differences in meaning, a training loop.
 //!
 //! Shape mistakes panic at the caller's line with the shapes in words; files, devices and user input return `Result`.
 
@@ -43,6 +30,7 @@ pub mod checkpoint;
 pub(crate) mod cpu;
 pub mod ctx;
 pub mod device;
+pub mod for_pytorch_users;
 pub mod gradcheck;
 pub mod grads;
 pub mod nn;

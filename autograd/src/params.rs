@@ -147,6 +147,9 @@ impl<T: Real> Params<T> {
 
 impl Params<f32> {
     /// Moves every value to a device.
+    ///
+    /// # Errors
+    /// A device without memory for them.
     pub fn to_device(
         &self,
         device: &crate::device::DeviceHandle,

@@ -60,6 +60,9 @@ pub struct CrossBranch<T: Real = f32> {
 
 impl MultiAttention {
     /// Creates the parameters `qkv_r`, `qkv_d`, with a third branch `qkv` and `proj`, then `proj_rd`, `proj_r`, `proj_d`.
+    ///
+    /// # Errors
+    /// As [`CdaConfig::validate`](crate::CdaConfig::validate), and heads that do not divide the channels.
     pub fn new<T: Real>(
         scope: &mut Scope<T>,
         config: AttentionConfig,

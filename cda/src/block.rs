@@ -38,6 +38,9 @@ pub struct BlockConfig {
 
 impl BlockConfig {
     /// The released block of width `dim`: MLP ratio 4, no biases on q, k, v, no dropout, CDA as released.
+    ///
+    /// # Errors
+    /// As [`CdaConfig::validate`](crate::CdaConfig::validate), and heads that do not divide the channels.
     pub fn new(dim: usize, num_heads: usize) -> BlockConfig {
         BlockConfig {
             dim,

@@ -51,11 +51,15 @@ impl Fusion {
     }
 
     /// Checks the options that will be used.
+    ///
+    /// # Errors
+    /// As [`CdaConfig::validate`]; a kind without diffusion has nothing to complain about.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.diffusion().map_or(Ok(()), |config| config.validate())
     }
 
     /// Mixes two modalities with N×N matrices; `drop` is applied to every cross-affinity.
+    /// Values are `[B, H, N, d]`, cross-affinities `[B, H, N, N]`.
     pub fn mix<T: Real>(&self, r: &Qkv<T>, d: &Qkv<T>, drop: impl Fn(&Var<T>) -> Var<T>) -> Mixed<T> {
         if let Some(config) = self.diffusion() {
             return cross_diffusion_attention(r, d, &config, drop);

@@ -36,6 +36,9 @@ pub struct Order {
 ///
 /// # Panics
 /// If `batch` is zero.
+///
+/// # Errors
+/// The iterator yields the error of a sample that `load` could not make in the place of its batch.
 pub fn batches(
     len: usize,
     batch: usize,

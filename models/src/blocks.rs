@@ -22,6 +22,9 @@ pub struct Blocks(Vec<MutualFormerBlock>);
 
 impl Blocks {
     /// `count` blocks, at least one, named `0`, `1`, ….
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     #[track_caller]
     pub fn new<T: Real>(
         scope: &mut Scope<T>,

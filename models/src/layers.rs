@@ -99,6 +99,7 @@ pub fn head<T: Real>(scope: &mut Scope<T>, input: usize) -> Conv2d {
 }
 
 /// `f`, its activations kept or, under `checkpointing`, computed again in the backward pass.
+/// Inputs and result have whatever shapes `f` has. PyTorch equivalent: `torch.utils.checkpoint.checkpoint(f, *inputs)`.
 pub fn stage<T: Real>(
     ctx: &Ctx<T>,
     checkpointing: bool,

@@ -90,6 +90,9 @@ impl fmt::Display for Adapter {
 }
 
 /// All devices that can compute: discrete ones first, then integrated, virtual, and those that run on the processor.
+///
+/// # Errors
+/// No Vulkan loader, or no driver that offers a device: the message says what to install.
 pub fn adapters() -> Result<Vec<Adapter>, OpenError> {
     Ok(physical_devices()?.iter().enumerate().map(|(index, device)| describe(index, device)).collect())
 }

@@ -19,6 +19,9 @@ pub struct VulkanDevice {
 
 impl VulkanDevice {
     /// Opens device number `index` of [`adapters`](crate::adapters).
+    ///
+    /// # Errors
+    /// No loader, no device of that number, or a device that lacks what the shaders need; the message says what to do.
     pub fn open(index: usize) -> Result<VulkanDevice, OpenError> {
         Ok(VulkanDevice { gpu: Arc::new(Gpu::open(index, false)?) })
     }

@@ -10,6 +10,27 @@
 //! `norm`, `attention`, `cda`, `picture`) say which shader computes what over how many invocations. `device` is the table of contents: the
 //! trait itself.
 //!
+//! A tensor brought to the device stays there: everything computed from it is computed there.
+//!
+//! ```
+//! use autograd::device::DeviceHandle;
+//! use autograd::{Tensor, Var};
+//! use shaders::VulkanDevice;
+//!
+//! # fn main() -> Result<(), autograd::device::DeviceError> {
+//! match VulkanDevice::open(0) {
+//!     Err(reason) => println!("{reason}"), // what to install
+//!     Ok(device) => {
+//!         let handle = DeviceHandle::new(device);
+//!         let x = Tensor::from_vec(vec![1.0, 2.0, 3.0], &[3]).to_device(&handle)?;
+//!         let y = Var::constant(x).mul_scalar(2.0).sum_all(); // nothing is read back yet
+//!         assert_eq!(y.value().item()?, 12.0); // an error of any op before would come out here
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Everything is `f32`. Results are the same from run to run on one device (no atomics, fixed order of sums), but not
 //! the same bits as on the host: sums are cut differently and devices round `exp` and `1/x` in their own ways.
 

@@ -5,7 +5,7 @@ values differ (PyTorch's own): speed does not depend on them.
 
     Block                  tests/fixtures/load_in_pytorch.py (the released block)
     ReassociatedBlock      the same numbers with other products: no N x N cross-affinity is formed
-    TinySod                models/src/sod/tiny.rs, configuration `demo`
+    TinySod                pytorch_tiny.py: models/src/sod/tiny.rs, configuration `demo`
     MutualSod              models/src/sod/mutual.rs on a torchvision trunk
     detection_loss         train/src/losses.rs
 """
@@ -20,6 +20,8 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fixtures"))
 from load_in_pytorch import ALPHA, Block, CrossDiffusion  # noqa: E402
+
+from pytorch_tiny import TinySod, resize, tokens  # noqa: E402
 
 
 class ReassociatedDiffusion(CrossDiffusion):
@@ -50,65 +52,6 @@ class ReassociatedBlock(Block):
 def conv_bn(inputs, outputs, kernel, stride=1, bias=False, relu=True):
     layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias), nn.BatchNorm2d(outputs)]
     return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)
-
-
-def resize(x, like):
-    size = like if isinstance(like, (tuple, list)) else like.shape[2:]
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
-
-
-def tokens(x):
-    """[B, C, h, w] to [B, h w, C]."""
-    return x.flatten(2).transpose(1, 2)
-
-
-class MutualLevel(nn.Module):
-    def __init__(self, dim, num_heads):
-        super().__init__()
-        self.a = nn.Linear(2 * dim, dim)
-        self.block = Block(dim, num_heads)
-
-    def forward(self, r, d):
-        x = tokens(torch.cat([r, d], dim=1))  # [B, N, 2C]
-        return self.block(x, self.a(x)).transpose(1, 2).reshape(r.shape)
-
-
-class TinySod(nn.Module):
-    def __init__(self, widths=(24, 48, 96, 128), width=32, num_heads=8):
-        super().__init__()
-        w2, w4, w8, w16 = widths
-
-        def stem(inputs):
-            sizes = [inputs, *widths]
-            return nn.ModuleList(conv_bn(sizes[i], sizes[i + 1], 3, stride=2) for i in range(4))
-
-        self.stem_r, self.stem_d = stem(3), stem(1)
-        self.mutual = nn.ModuleList([MutualLevel(w8, num_heads), MutualLevel(w16, num_heads)])
-        self.lateral = nn.ModuleList(conv_bn(c, width, 1) for c in [2 * w2, 2 * w4, w8, w16])
-        self.merge = nn.ModuleList(conv_bn(width, width, 3) for _ in range(3))
-        self.head, self.side8, self.side16 = (nn.Conv2d(width, 1, 3, padding=1) for _ in range(3))
-
-    @staticmethod
-    def features(stem, x):
-        maps = []
-        for conv in stem:
-            x = conv(x)
-            maps.append(x)
-        return maps
-
-    def merged(self, i, fine, coarse):
-        fine = self.lateral[i](fine)
-        return self.merge[i](fine + resize(coarse, fine))
-
-    def forward(self, rgb, depth):
-        r2, r4, r8, r16 = self.features(self.stem_r, rgb)
-        d2, d4, d8, d16 = self.features(self.stem_d, depth)
-        y16 = self.lateral[3](self.mutual[1](r16, d16))
-        y8 = self.merged(2, self.mutual[0](r8, d8), y16)
-        y4 = self.merged(1, torch.cat([r4, d4], dim=1), y8)
-        y2 = self.merged(0, torch.cat([r2, d2], dim=1), y4)
-        logits = resize(self.head(y2), rgb)
-        return {"logits": [logits], "sides": [self.side8(y8), self.side16(y16)], "streams": []}
 
 
 class Trunk(nn.Module):

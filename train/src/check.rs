@@ -22,6 +22,9 @@ use std::path::Path;
 const TIMED: usize = 3;
 
 /// Checks a data set's folder, or a configuration: every picture of its folders, and a few timed updates.
+///
+/// # Errors
+/// A path that cannot be read, or the number of problems found, once they are printed.
 pub fn check(path: &Path, format: DepthFormat) -> Result<()> {
     match path {
         _ if is_set(path) => {

@@ -2,6 +2,7 @@
 
 mod args;
 mod explain;
+mod manual;
 
 use crate::config::{AnyConfig, BUILT_IN, RunConfig, built_in};
 use crate::detector::Detector;
@@ -31,6 +32,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Parses the command line and runs it.
+///
+/// # Errors
+/// What was wrong, in one sentence for the user.
 pub fn main() -> Result<()> {
     let cli = Cli::parse();
     // This thread is one of the pool's: it begins a piece of work itself instead of waking another thread and waiting.
@@ -77,6 +81,8 @@ pub fn main() -> Result<()> {
         Command::Replay { case, out, dtype, path, device } => replay_file(&case, &out, dtype, path, device),
         Command::Devices { json } => devices::print(json),
         Command::Bench { what } => what.run(),
+        Command::Completions { shell } => manual::print_completions(shell),
+        Command::Man { out } => manual::write_manual(out.as_deref()),
     }
 }
 

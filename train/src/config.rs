@@ -87,11 +87,18 @@ pub enum AnyConfig {
 
 impl AnyConfig {
     /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
+    ///
+    /// # Errors
+    /// A file that cannot be read, TOML that cannot be parsed, unknown or missing keys, values out of range: with the
+    /// key's name.
     pub fn load(path: &Path, changes: &[String]) -> Result<AnyConfig> {
         AnyConfig::parse(&read(path)?, changes).with_context(|| format!("in {}", path.display()))
     }
 
     /// As [`AnyConfig::load`], from the text itself.
+    ///
+    /// # Errors
+    /// As [`AnyConfig::load`].
     pub fn parse(text: &str, changes: &[String]) -> Result<AnyConfig> {
         let table = to_table(text, changes)?;
         Ok(match task_of(&table)? {
@@ -102,6 +109,9 @@ impl AnyConfig {
 }
 
 /// The configuration that `mutualformer config NAME` prints.
+///
+/// # Errors
+/// A name there is not, with those there are.
 pub fn built_in(name: &str) -> Result<&'static str> {
     let found = BUILT_IN.iter().find(|(other, ..)| *other == name);
     let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
@@ -114,7 +124,10 @@ pub fn built_in(name: &str) -> Result<&'static str> {
 fn read(path: &Path) -> Result<String> {
     match BUILT_IN.iter().find(|(name, ..)| Path::new(name) == path && !path.exists()) {
         Some((_, _, text)) => Ok((*text).to_owned()),
-        None => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())),
+        None => std::fs::read_to_string(path).with_context(|| {
+            let what = "a configuration is a file, or a name that `mutualformer config` lists";
+            format!("cannot read {} ({what})", path.display())
+        }),
     }
 }
 
@@ -135,7 +148,11 @@ fn task_of(table: &toml::Table) -> Result<TaskName> {
 fn from_table<C: RunConfig>(table: toml::Table) -> Result<C> {
     // Before its sections are read, which are others: weights may be those of the other task.
     let (found, needed) = (task_of(&table)?, C::TASK);
-    ensure!(found == needed, "its task is \"{found}\", but \"{needed}\" is needed here");
+    ensure!(
+        found == needed,
+        "its task is \"{found}\", but \"{needed}\" is needed here: take one that `mutualformer demo {needed}` or a training \
+         for that task wrote"
+    );
     // What is wrong and where come on two lines; one sentence reads better behind the file's name.
     let config: C = table
         .try_into()

@@ -16,6 +16,9 @@ use std::sync::atomic::AtomicBool;
 const SHEET_ROWS: usize = 9;
 
 /// Trains the demo's network into `out` and leaves its pictures there; `steps` limits the updates.
+///
+/// # Errors
+/// Data that cannot be read, files that cannot be written, a device that fails, a loss that is not finite.
 pub fn sod(out: &Path, steps: Option<u64>, place: &Place, stop: &AtomicBool) -> Result<()> {
     let config = Config::parse(built_in("demo")?, &[])?;
     let scenes = |sources: &[SourceConfig]| -> usize {

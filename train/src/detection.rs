@@ -71,7 +71,7 @@ impl Task for Detector {
         let test = Dataset::open_by_name(&config.data.test, config.data.size).context("data.test")?;
         ensure!(
             train.len() >= config.train.batch * config.train.accumulate,
-            "{} training pictures do not fill one update of {} x {}",
+            "{} training pictures do not fill one update of {} x {}: lower train.accumulate or train.batch",
             train.len(),
             config.train.accumulate,
             config.train.batch

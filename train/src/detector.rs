@@ -31,13 +31,17 @@ pub struct Detector {
 
 impl Detector {
     /// The weights that come with the tool.
+    ///
+    /// # Errors
+    /// None in a binary that was built whole: the weights are part of it.
     pub fn bundled() -> Result<Detector> {
         Detector::from_file(&TensorFile::parse(BUNDLED, Path::new("the bundled weights"))?)
     }
 
     pub(crate) fn from_file(file: &TensorFile) -> Result<Detector> {
         let text = file.metadata.get("config").context(
-            "the file holds no \"config\" in its metadata; it was not written by mutualformer train",
+            "the file holds no \"config\" in its metadata: it was not written by mutualformer train (published \
+                 weights are where a training starts: --set train.trunk_weights=FILE)",
         )?;
         let mut detector = Detector::new(&Config::parse(text, &[])?)?;
         detector.params.import("", file, LoadMode::Strict)?;
@@ -51,6 +55,9 @@ impl Detector {
 
     /// Saliency in [0, 1] for every sample at the size of its mask `[H, W]`: pictures are resized to the network's size,
     /// logits to the mask's, then the sigmoid.
+    ///
+    /// # Errors
+    /// A failure of the device that the weights live on.
     pub fn predict(&self, samples: &[Sample]) -> Result<Vec<Array2<f32>>> {
         let size = self.config.data.size;
         let mut maps = Vec::with_capacity(samples.len());
@@ -71,6 +78,9 @@ impl Detector {
     }
 
     /// Predicts and scores a whole data set, picture by picture in order, each at the size of its mask as it is stored.
+    ///
+    /// # Errors
+    /// A picture that cannot be read, or a failure of the device.
     pub fn evaluate(&self, data: &Dataset) -> Result<Vec<(String, ImageScores)>> {
         let mut scores = Vec::with_capacity(data.len());
         let indices: Vec<usize> = (0..data.len()).collect();

@@ -95,11 +95,18 @@ impl Place {
     }
 
     /// The same parameters here.
+    ///
+    /// # Errors
+    /// Weights that the device has no memory for.
     pub fn params(&self, params: &Params) -> Result<Params, DeviceError> {
         self.device.as_ref().map_or_else(|| Ok(params.clone()), |device| params.to_device(device))
     }
 
     /// The same tensor here.
+    /// Any shape.
+    ///
+    /// # Errors
+    /// A tensor that the device has no memory for.
     pub fn tensor(&self, tensor: &Tensor) -> Result<Tensor, DeviceError> {
         self.device.as_ref().map_or_else(|| tensor.to_host(), |device| tensor.to_device(device))
     }

@@ -6,6 +6,9 @@ use std::io::Write;
 use std::path::Path;
 
 /// Prints metadata, and name, type in the file, shape and statistics of every tensor.
+///
+/// # Errors
+/// A file that cannot be read, or is neither safetensors nor a state dict.
 pub fn inspect(path: &Path) -> Result<()> {
     let file = TensorFile::read(path)?;
     // Not println!, which panics when the reader (`| head`) has seen enough.

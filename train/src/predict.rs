@@ -35,7 +35,8 @@ pub struct Job {
 /// folder `depth` by stem, and the folder `out`.
 ///
 /// # Errors
-/// Neither two files nor two folders, a map that is not called PNG; of folders all that is missing or double.
+/// What does not exist, or is neither two files nor two folders; a map that is not called PNG; of folders all that is
+/// missing or double.
 pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
     if rgb.is_file() && depth.is_file() {
         let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
@@ -43,9 +44,12 @@ pub fn jobs(rgb: &Path, depth: &Path, out: &Path) -> Result<Vec<Job>> {
         let job = Job { rgb: rgb.to_owned(), depth: depth.to_owned(), mask: None, out: out.to_owned() };
         return Ok(vec![not_overwriting(job)?]);
     }
+    for (option, path) in [("--rgb", rgb), ("--depth", depth)] {
+        ensure!(path.exists(), "{option} {}: there is no such file or folder", path.display());
+    }
     ensure!(
         rgb.is_dir() && depth.is_dir(),
-        "--rgb {} and --depth {} must be two files or two folders that exist",
+        "--rgb {} and --depth {} must be two files or two folders",
         rgb.display(),
         depth.display()
     );

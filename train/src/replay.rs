@@ -30,6 +30,9 @@ pub fn dtype_of(case: &TensorFile, asked: Option<Dtype>, place: &Place) -> Resul
 }
 
 /// Runs a case of either kind in type `T` on the host, on the path asked for.
+///
+/// # Errors
+/// A case without a kind, tensors that are missing or do not fit together, options that mean nothing.
 pub fn replay<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
     replay_with(&Case { file: case, place: &|tensor: Tensor<T>| Ok(tensor) }, path)
 }

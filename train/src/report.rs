@@ -17,6 +17,9 @@ use std::path::Path;
 const GAP: u32 = 4;
 
 /// Draws `plots/loss.svg`, `plots/lr.svg` and `plots/metrics.svg` from the run's records.
+///
+/// # Errors
+/// Records that cannot be read, plots that cannot be written.
 pub fn plot_run(run: &RunFolder) -> Result<()> {
     let (mut loss, mut rate) = (Vec::new(), Vec::new());
     let mut metrics: Vec<Series> = Vec::new();
@@ -52,6 +55,10 @@ pub fn plot_run(run: &RunFolder) -> Result<()> {
 }
 
 /// Writes a sheet with a row per sample: RGB, depth, truth, prediction.
+/// Maps are `[H, W]`, one for each sample.
+///
+/// # Errors
+/// A sheet that cannot be written.
 pub fn prediction_sheet(path: &Path, samples: &[Sample], maps: &[Array2<f32>]) -> Result<()> {
     let row = |(sample, map): (&Sample, &Array2<f32>)| {
         vec![
@@ -68,6 +75,9 @@ pub fn prediction_sheet(path: &Path, samples: &[Sample], maps: &[Array2<f32>]) -
 /// Draws the cross-affinity of one token of `sample` over its picture, under cross-attention and under CDA from the same
 /// Q and K of the detector's finest MutualFormer level, with both modalities' own affinities beside them. The token is
 /// the one on the middle of the truth.
+///
+/// # Errors
+/// A sheet that cannot be written, or a failure of the device.
 pub fn affinity_sheet(path: &Path, detector: &Detector, sample: &Sample) -> Result<()> {
     let size = detector.config.data.size;
     let sample = transform::resize(sample, size, size);

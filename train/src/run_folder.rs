@@ -119,6 +119,9 @@ impl RunFolder {
     }
 
     /// Begins a new run: makes the folders, clears an earlier run's files, writes the configuration.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; the message names it.
     pub fn start(&self, config: &str) -> Result<()> {
         for folder in ["plots", "samples"] {
             let folder = self.path(folder);
@@ -140,9 +143,16 @@ impl RunFolder {
     }
 
     /// Opens the folder of an earlier run.
+    ///
+    /// # Errors
+    /// A folder without a configuration: it is not a run's.
     pub fn open(root: &Path) -> Result<RunFolder> {
         if !root.join("config.toml").exists() {
-            bail!("{} holds no config.toml: it is not a run's folder", root.display());
+            bail!(
+                "{} holds no config.toml: it is not a run's folder; name one that `mutualformer train` or `demo` wrote, such as \
+                 runs/demo",
+                root.display()
+            );
         }
         Ok(RunFolder { root: root.to_owned() })
     }
@@ -158,6 +168,9 @@ impl RunFolder {
     }
 
     /// Writes a text file through a temporary one.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; the message names it.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let (path, temporary) = (self.path(name), self.path(&format!("{name}.tmp")));
         std::fs::write(&temporary, text)
@@ -166,6 +179,9 @@ impl RunFolder {
     }
 
     /// Appends lines to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; the message names it.
     pub fn log(&self, records: &[Record]) -> Result<()> {
         let path = self.path("metrics.jsonl");
         let text: String = records
@@ -181,6 +197,9 @@ impl RunFolder {
     }
 
     /// All lines of `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; the message names it.
     pub fn records(&self) -> Result<Vec<Record>> {
         let path = self.path("metrics.jsonl");
         let Ok(file) = File::open(&path) else { return Ok(Vec::new()) };
@@ -194,6 +213,9 @@ impl RunFolder {
 
     /// Drops lines that a run resumed after update `step` writes again: of later updates, and, unless this one was
     /// `validated`, of a validation at its end.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; the message names it.
     pub fn rewind(&self, step: u64, validated: bool) -> Result<()> {
         let path = self.path("metrics.jsonl");
         let bytes = match std::fs::read(&path) {

@@ -6,6 +6,9 @@ use std::path::Path;
 
 /// Writes the tensors of a file, or of a run's `best.safetensors`, with 16-bit floats in place of 32-bit ones
 /// ([`TensorFile::write_half`]); metadata stays. Returns the sizes of both files in bytes.
+///
+/// # Errors
+/// A file that cannot be read or written.
 pub fn shrink(path: &Path, out: &Path) -> Result<(u64, u64)> {
     let path = if path.is_dir() { path.join("best.safetensors") } else { path.to_owned() };
     let file = TensorFile::read(&path)?;

@@ -38,6 +38,9 @@ impl Part {
 
 impl Dataset {
     /// Draws scenes and opens folders; `size` is the side at which samples are delivered.
+    ///
+    /// # Errors
+    /// Folders that are no data set, pictures without a partner, scenes of an impossible size.
     pub fn open(sources: &[SourceConfig], size: usize) -> Result<Dataset> {
         let open = |source: &SourceConfig| -> Result<Part> {
             Ok(match source {
@@ -68,6 +71,9 @@ impl Dataset {
     }
 
     /// Opens sources to be scored apart, in order, by their names; those of the same name are one data set.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
     pub fn open_by_name(sources: &[SourceConfig], size: usize) -> Result<Vec<(String, Dataset)>> {
         let mut groups: Vec<(String, Vec<SourceConfig>)> = Vec::new();
         for source in sources {
@@ -110,6 +116,9 @@ impl Dataset {
     }
 
     /// Sample `index` at the size of its colour picture.
+    ///
+    /// # Errors
+    /// A picture that cannot be read, or does not fit its depth and truth.
     pub fn load(&self, index: usize) -> Result<Sample, DataError> {
         match self.find(index) {
             (Part::Scenes(samples), index) => Ok(samples[index].clone()),
@@ -118,6 +127,9 @@ impl Dataset {
     }
 
     /// As [`Dataset::load`], the mask at its own size, at which predictions are scored.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
     pub fn load_to_score(&self, index: usize) -> Result<Sample, DataError> {
         match self.find(index) {
             (Part::Scenes(samples), index) => Ok(samples[index].clone()),

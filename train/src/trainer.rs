@@ -59,6 +59,10 @@ pub struct Trainer<T: Task> {
 
 impl<T: Task> Trainer<T> {
     /// Starts a new run in a folder. What an earlier run left there goes only once this one can begin.
+    ///
+    /// # Errors
+    /// Data that do not fill one update, weights of the trunk that do not fit, a device without memory; nothing is
+    /// written then.
     pub fn new(
         config: &T::Config,
         run: RunFolder,
@@ -112,6 +116,9 @@ impl<T: Task> Trainer<T> {
 
     /// Goes on with a run from its `last.state.safetensors`, wherever that was made; without `max_steps` to the end it had
     /// before.
+    ///
+    /// # Errors
+    /// A state that is missing, cut short or of another format, and data that are no longer those of the run.
     pub fn resume(run: RunFolder, max_steps: Option<u64>, place: &Place) -> Result<Trainer<T>> {
         let path = run.path("last.state.safetensors");
         let state = TensorFile::read(&path).context("cannot resume")?;
@@ -162,6 +169,9 @@ impl<T: Task> Trainer<T> {
     }
 
     /// Median seconds of `count` updates, after one that is not counted. For estimates: the run is spoiled by it.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
     pub fn time_updates(&mut self, count: usize) -> Result<f64> {
         let (accumulate, lr) = (self.config().accumulate, self.config().lr);
         let batches = self.task.batches(&self.data, 0, 0, 0);
@@ -178,6 +188,9 @@ impl<T: Task> Trainer<T> {
     }
 
     /// Trains to the end, or until `stop` is set.
+    ///
+    /// # Errors
+    /// Data that cannot be read, files that cannot be written, a device that fails, a loss that is not finite.
     pub fn train(mut self, stop: &AtomicBool) -> Result<Outcome<T>> {
         let start = Instant::now();
         let accumulate = self.config().accumulate;

@@ -47,6 +47,9 @@ impl TensorFile {
 
     /// Writes everything to `path` by way of a second file beside it, which takes its place only when it is complete
     /// and on the disk. Whatever goes wrong, the old file stays as it was. Equal contents give equal bytes.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         self.write_as(Floats::Own, path.as_ref())
     }
@@ -118,6 +121,9 @@ impl TensorFile {
     /// Reads a whole file: safetensors, or a state dict of `torch.save` in either of its formats, which its first bytes
     /// tell apart. 16-bit floats are widened to `f32`, narrow integers and truth values to `i64`.
     /// PyTorch equivalent: `load_file(path)`, `torch.load(path, map_location="cpu", weights_only=True)`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is cut short, or is of no format known here.
     pub fn read(path: impl AsRef<Path>) -> Result<TensorFile, CheckpointError> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|cause| CheckpointError::Io {
@@ -129,6 +135,9 @@ impl TensorFile {
     }
 
     /// Reads the content of a file from memory; `path` names it in messages.
+    ///
+    /// # Errors
+    /// As [`TensorFile::read`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<TensorFile, CheckpointError> {
         if pytorch::is_pytorch(bytes) { parse_pytorch(bytes, path) } else { parse_safetensors(bytes, path) }
     }

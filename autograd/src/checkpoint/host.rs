@@ -21,6 +21,9 @@ pub enum HostTensor {
 
 impl HostTensor {
     /// A copy of a tensor, brought to host memory, in its own type.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn of<T: Real>(tensor: &Tensor<T>) -> Result<HostTensor, DeviceError> {
         let host = tensor.to_host()?;
         Ok(match T::DTYPE {

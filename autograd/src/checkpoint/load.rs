@@ -61,6 +61,9 @@ fn list(f: &mut fmt::Formatter, lines: impl ExactSizeIterator<Item = String>) ->
 impl<T: Real> Params<T> {
     /// Writes all parameters and buffers under their `state_dict` names.
     /// PyTorch equivalent: `safetensors.torch.save_file(model.state_dict(), path, metadata)`.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a failure of the device the values live on.
     pub fn save(
         &self,
         path: impl AsRef<Path>,
@@ -74,11 +77,18 @@ impl<T: Real> Params<T> {
 
     /// Reads parameters and buffers by name, converting between `f32` and `f64`; values stay where the model lives.
     /// PyTorch equivalent: `model.load_state_dict(load_file(path), strict)`.
+    ///
+    /// # Errors
+    /// A file that cannot be read; with [`LoadMode::Strict`] names or shapes that differ, all of them listed, and
+    /// then nothing has changed.
     pub fn load(&mut self, path: impl AsRef<Path>, mode: LoadMode) -> Result<LoadReport, CheckpointError> {
         self.import("", &TensorFile::read(path)?, mode)
     }
 
     /// Appends all parameters and buffers under `prefix` and their names.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn export(&self, prefix: &str, file: &mut TensorFile) -> Result<(), DeviceError> {
         for id in self.ids() {
             let tensor = match self.kind(id) {
@@ -92,6 +102,9 @@ impl<T: Real> Params<T> {
 
     /// Reads back what [`Params::export`] wrote under `prefix`. Names of the file without the prefix do not matter; with
     /// an empty prefix, every name does.
+    ///
+    /// # Errors
+    /// With [`LoadMode::Strict`] names or shapes that differ, all of them listed; then nothing has changed.
     pub fn import(
         &mut self,
         prefix: &str,
@@ -116,6 +129,9 @@ impl<T: Real> Params<T> {
     /// begin with one of `surplus` (a classifier), and files from before PyTorch 0.4.1 lack the counters of batch norms,
     /// which then stay as they are. The report tells.
     /// PyTorch equivalent: `model.rgb.trunk.load_state_dict(state)` after dropping the keys of `surplus`.
+    ///
+    /// # Errors
+    /// Names or shapes that differ, all of them listed; then nothing has changed.
     pub fn import_part(
         &mut self,
         prefix: &str,

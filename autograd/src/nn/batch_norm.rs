@@ -53,12 +53,14 @@ impl BatchNorm {
     }
 
     /// The shape stays.
+    /// `[B, C, ..]` to the same shape.
     #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
         self.apply(ctx, x, false)
     }
 
     /// As `forward` with a ReLU behind it, in one pass. PyTorch equivalent: `F.relu(bn(x), inplace=True)`.
+    /// `[B, C, ..]` to the same shape.
     #[track_caller]
     pub fn forward_relu<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
         self.apply(ctx, x, true)

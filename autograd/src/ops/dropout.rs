@@ -13,6 +13,7 @@ impl<T: Real> Var<T> {
     }
 
     /// Omits whole samples of a batch: stochastic depth. Equivalent: timm's `drop_path(x, p, training=True)`.
+    /// `[B, ..]` to the same shape.
     #[track_caller]
     pub fn drop_path(&self, p: f64, (key, site): (Key, u64)) -> Var<T> {
         let mut shape = vec![1; self.shape().len()];

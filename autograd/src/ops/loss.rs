@@ -76,6 +76,7 @@ impl<T: Real> Var<T> {
     }
 
     /// (x − target)². PyTorch equivalent: `F.mse_loss`.
+    /// Any shape to that shape, or with a reduction to no axes; the same of the losses below.
     #[track_caller]
     pub fn mse_loss(&self, target: &Var<T>, reduction: Reduction) -> Var<T> {
         let difference = self.sub(target);

@@ -95,6 +95,7 @@ impl<T: Real> Var<T> {
 
     /// C = alpha·op(A)·op(B). With C = A·B the gradients are dA = dC·Bᵀ and dB = Aᵀ·dC; a transposed operand's gradient
     /// is the transpose of that, again written as a product with flags.
+    /// `[.., m, k]` times `[.., k, n]` (after transposing) to `[.., m, n]`; leading axes broadcast.
     #[track_caller]
     pub fn matmul_with(&self, trans_a: bool, other: &Var<T>, trans_b: bool, alpha: f64) -> Var<T> {
         if other.shape().len() == 2 && self.shape().len() > 2 && !trans_a {
@@ -115,6 +116,7 @@ impl<T: Real> Var<T> {
     /// `y.baddbmm(1.0 - alpha, (&s, false), (&x, false), alpha)`. The gradient of `self` is beta·dC, the others are
     /// those of the product. PyTorch equivalent: `torch.baddbmm(input, a, b, beta=beta, alpha=alpha)`, and `torch.addmm`
     /// for matrices.
+    /// `[.., m, k]` times `[.., k, n]` (after transposing) to `[.., m, n]`.
     #[track_caller]
     pub fn baddbmm(&self, beta: f64, a: (&Var<T>, bool), b: (&Var<T>, bool), alpha: f64) -> Var<T> {
         let ((left, trans_a), (right, trans_b)) = (a, b);

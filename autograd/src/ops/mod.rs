@@ -4,7 +4,11 @@
 //! `q.matmul_t(&k).mul_scalar(scale).softmax(-1)`. Each computes its value with the primitives of
 //! [`Tensor`](crate::Tensor) and calls [`record`](crate::record) with the function that maps the gradient of its output,
 //! dy, to gradients of its inputs. The derivatives of functions of one value stand in `cpu/elementwise.rs`, beside the
-//! functions themselves. Shape mistakes panic at the caller's line with the shapes in words.
+//! functions themselves.
+//!
+//! Shapes: functions of one value keep theirs; arithmetic of two broadcasts as in PyTorch, and the gradient of what was
+//! repeated is summed; reductions drop the axes they name, or keep them with size 1. Shape mistakes panic at the caller's
+//! line with the shapes in words.
 
 pub mod attention;
 pub mod cda;

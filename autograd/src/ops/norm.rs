@@ -92,6 +92,7 @@ impl<T: Real> Var<T> {
 
     /// Batch norm with given statistics: y = (x − mean)/√(var + eps)·w + b.
     /// PyTorch equivalent: `F.batch_norm(training=False)`.
+    /// x is `[B, C, ..]`, all four others `[C]`.
     #[track_caller]
     pub fn batch_norm_eval(&self, mean: &Tensor<T>, var: &Tensor<T>, affine: Affine<T>, eps: f64) -> Var<T> {
         let g = ChannelNorm { size: channels_of(self.shape()), eps, relu: false, own_statistics: false };

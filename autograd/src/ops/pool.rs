@@ -6,6 +6,7 @@ use crate::tape::{Var, record};
 
 impl<T: Real> Var<T> {
     /// Largest value of every window of `[B, C, H, W]`. PyTorch equivalent: `F.max_pool2d(x, kernel, stride, padding)`.
+    /// `[B, C, H, W]` to `[B, C, h, w]`, h = ⌊(H + 2·padding − kernel)/stride⌋ + 1.
     #[track_caller]
     pub fn max_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Var<T> {
         let [rows, cols] = self.windows("max_pool2d", kernel, stride, padding);
@@ -14,6 +15,7 @@ impl<T: Real> Var<T> {
 
     /// Mean of every window; zeros of the padding count. PyTorch equivalent:
     /// `F.avg_pool2d(x, kernel, stride, padding, count_include_pad=True)`.
+    /// `[B, C, H, W]` to `[B, C, h, w]`, h = ⌊(H + 2·padding − kernel)/stride⌋ + 1.
     #[track_caller]
     pub fn avg_pool2d(&self, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Var<T> {
         let [rows, cols] = self.windows("avg_pool2d", kernel, stride, padding);
@@ -21,6 +23,7 @@ impl<T: Real> Var<T> {
     }
 
     /// Mean of `size` windows that cover the picture evenly. PyTorch equivalent: `F.adaptive_avg_pool2d(x, size)`.
+    /// `[B, C, H, W]` to `[B, C, size[0], size[1]]`.
     #[track_caller]
     pub fn adaptive_avg_pool2d(&self, size: [usize; 2]) -> Var<T> {
         let [rows, cols] = self.even_windows("adaptive_avg_pool2d", size);
@@ -28,6 +31,7 @@ impl<T: Real> Var<T> {
     }
 
     /// Largest value of `size` windows that cover the picture evenly. PyTorch equivalent: `F.adaptive_max_pool2d`.
+    /// `[B, C, H, W]` to `[B, C, size[0], size[1]]`.
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Var<T> {
         let [rows, cols] = self.even_windows("adaptive_max_pool2d", size);

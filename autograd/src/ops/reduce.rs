@@ -101,6 +101,9 @@ impl<T: Real> Tensor<T> {
     /// Position of the largest value along an axis, the first of equals; NaN counts as larger than anything. Reads a
     /// device tensor to the host.
     /// PyTorch equivalent: `torch.argmax(x, dim=axis)`.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Result<Indices, DeviceError> {
         let axis = axis_index("argmax", axis, self.ndim());

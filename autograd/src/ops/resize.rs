@@ -40,6 +40,7 @@ impl<T: Real> Var<T> {
     }
 
     /// Bilinear without aligned corners, the common case.
+    /// `[B, C, H, W]` to `[B, C, size[0], size[1]]`. PyTorch equivalent: `F.interpolate(x, size, mode="bilinear")`.
     #[track_caller]
     pub fn resize(&self, size: [usize; 2]) -> Var<T> {
         self.interpolate(size, ResizeMode::Bilinear { align_corners: false })

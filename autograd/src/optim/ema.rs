@@ -43,11 +43,17 @@ impl<T: Real> Ema<T> {
     }
 
     /// Appends the averages under `ema.<name>`.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn export(&self, file: &mut TensorFile) -> Result<(), DeviceError> {
         self.average.export("ema.", file)
     }
 
     /// Takes the averages back from a checkpoint.
+    ///
+    /// # Errors
+    /// Averages that are missing or have other shapes; then nothing has changed.
     pub fn import(&mut self, file: &TensorFile) -> Result<(), CheckpointError> {
         self.average.import("ema.", file, LoadMode::Strict).map(|_| ())
     }

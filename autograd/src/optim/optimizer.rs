@@ -122,6 +122,9 @@ impl<T: Real> Optimizer<T> {
 
     /// Appends the state for a checkpoint: `momentum_buffer.<name>`, or `step.<name>`, `exp_avg.<name>` and
     /// `exp_avg_sq.<name>`. Rule and groups are not part of it: they come from the configuration.
+    ///
+    /// # Errors
+    /// A failure of the device the values live on.
     pub fn export(&self, params: &Params<T>, file: &mut TensorFile) -> Result<(), DeviceError> {
         for (id, state) in params.ids().zip(&self.states) {
             let name = params.name(id);

@@ -179,6 +179,9 @@ impl<T: Real> Tensor<T> {
     }
 
     /// The only value of a tensor with one element. PyTorch equivalent: `Tensor.item`.
+    ///
+    /// # Errors
+    /// A failure of any earlier op on the device it lives on.
     #[track_caller]
     pub fn item(&self) -> Result<T, DeviceError> {
         assert!(
@@ -191,6 +194,9 @@ impl<T: Real> Tensor<T> {
     }
 
     /// The only values of several tensors with one element each, which live in one place, in a single read.
+    ///
+    /// # Errors
+    /// As [`Tensor::item`].
     #[track_caller]
     pub fn items(tensors: &[&Tensor<T>]) -> Result<Vec<T>, DeviceError> {
         let together = (0..).zip(tensors).fold(None, |together, (offset, tensor)| {
@@ -227,6 +233,9 @@ impl<T: Real> Tensor<T> {
 
 impl Tensor<f32> {
     /// A copy on a device. PyTorch equivalent: `Tensor.to(device)`. Only `f32` tensors live on devices.
+    ///
+    /// # Errors
+    /// A device without memory for it.
     pub fn to_device(&self, handle: &DeviceHandle) -> Result<Tensor, DeviceError> {
         let host = self.to_host()?;
         let data = handle.read("to_device", &[self.shape()], |device| device.upload(host.as_slice()))?;

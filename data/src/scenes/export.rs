@@ -39,6 +39,9 @@ pub enum ExportError {
 /// Writes scenes `first .. first + count` of a series as `RGB/<name>.jpg`, `depth/<name>.png` (8 bit, near bright,
 /// 0 missing), `GT/<name>.png` (0 or 255) and lists names and kinds in `kinds.csv`, all under `dir`. Surfaces may wear
 /// photographs of the album. `progress` is told now and then how many scenes are written.
+///
+/// # Errors
+/// A folder or picture that cannot be written; the message names it.
 pub fn write_layout(
     dir: &Path,
     album: &Arc<Album>,

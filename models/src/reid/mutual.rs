@@ -39,6 +39,9 @@ struct Embedded<T: Real> {
 
 impl Pair {
     /// For maps of `channels`; convolutions start as PyTorch's do.
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     pub fn new<T: Real>(
         scope: &mut Scope<T>,
         channels: usize,

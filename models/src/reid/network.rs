@@ -80,6 +80,9 @@ struct FusedHead {
 impl ReidNetwork {
     /// Creates the parameters: `rgb.trunk.…` under torchvision's names, `rgb.neck`, `rgb.cam`, the same for the other
     /// streams, `classifier`, `pairs.rgb_nir.…`, `neck` and `fused_classifier`, those that there are.
+    ///
+    /// # Errors
+    /// A configuration that [`ReidConfig::validate`] refuses.
     pub fn new<T: Real>(scope: &mut Scope<T>, config: &ReidConfig) -> Result<ReidNetwork, ReidConfigError> {
         config.validate()?;
         if config.classes == 0 {

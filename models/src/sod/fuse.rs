@@ -52,6 +52,9 @@ pub struct FuseLevel {
 
 impl FuseLevel {
     /// `level` of `config`. Patch kernels start as TransReID's, whose embedding the released code took over.
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     pub fn new<T: Real>(
         scope: &mut Scope<T>,
         level: &LevelConfig,

@@ -108,6 +108,9 @@ struct Stream {
 
 impl MutualSod {
     /// Creates the network's parameters: trunks under torchvision's names, decoders under F3Net's.
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     #[track_caller]
     pub fn new<T: Real>(
         scope: &mut Scope<T>,

@@ -79,6 +79,9 @@ pub enum SodNetwork {
 
 impl SodNetwork {
     /// Creates the network's parameters.
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     pub fn new<T: Real>(scope: &mut Scope<T>, config: &SodConfig) -> Result<SodNetwork, ConfigError> {
         let (trunk, config) = match config {
             SodConfig::Tiny(config) => return Ok(SodNetwork::Tiny(TinySod::new(scope, config)?)),

@@ -119,6 +119,9 @@ struct MutualLevel {
 
 impl TinySod {
     /// Creates the network's parameters.
+    ///
+    /// # Errors
+    /// Options of the diffusion that mean nothing, and heads that do not divide the channels.
     pub fn new<T: Real>(scope: &mut Scope<T>, config: &TinyConfig) -> Result<TinySod, ConfigError> {
         let [w2, w4, w8, w16] = config.widths;
         let width = config.decoder;

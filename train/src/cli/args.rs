@@ -4,12 +4,18 @@ use super::explain::ExplainCommand;
 use crate::bench::Bench;
 use crate::device::DeviceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use data::DepthFormat;
 use std::path::PathBuf;
 
 /// MutualFormer from the first multiplication to the results table: train, predict, measure.
 #[derive(Parser)]
-#[command(name = "mutualformer", version, max_term_width = 100)]
+#[command(
+    name = "mutualformer",
+    version,
+    max_term_width = 100,
+    after_help = "Start with `mutualformer demo`; every command explains itself with --help."
+)]
 pub(super) struct Cli {
     /// Threads to compute with (default: all cores); results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = positive, display_order = 100)]
@@ -136,6 +142,17 @@ pub(super) enum Command {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Print a script that lets a shell complete commands and options (README, "The tool", says where to put it)
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the tool's manual page, or write a page for every command into a folder
+    Man {
+        /// The folder to fill: mutualformer.1, mutualformer-train.1, mutualformer-score-sod.1, ...
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 

@@ -24,7 +24,7 @@ pub(super) struct ExplainCommand {
 
 #[derive(Subcommand)]
 enum ExplainTask {
-    /// The same for a picture in several spectra and a re-identification network
+    /// Write such a page for a re-identification network and a picture in several spectra
     Reid(ExplainReidArgs),
 }
 

@@ -148,7 +148,11 @@ impl Config {
     /// Whether the network can be fed pictures of this side.
     fn validate_size(&self, name: &str, size: usize) -> Result<()> {
         let divisor = self.model.divisor();
-        ensure!(size > 0 && size.is_multiple_of(divisor), "{name} = {size} must be divisible by {divisor}");
+        let above = (size / divisor + 1) * divisor;
+        ensure!(
+            size > 0 && size.is_multiple_of(divisor),
+            "{name} = {size} must be divisible by {divisor}, such as {above}"
+        );
         if let SodConfig::MutualResNet50(model) | SodConfig::MutualMobileNetV2(model) = &self.model {
             for level in &model.levels {
                 ensure!(

@@ -27,6 +27,9 @@ const SHEET: (usize, usize) = (6, 8);
 
 /// Trains three networks into `out`, leaves a ranked sheet there and prints what they score; `steps` limits the updates
 /// of each.
+///
+/// # Errors
+/// Data that cannot be read, files that cannot be written, a device that fails, a loss that is not finite.
 pub fn demo(out: &Path, steps: Option<u64>, place: &Place, stop: &AtomicBool) -> Result<()> {
     let Some(table) = train_all(out, &[], steps, place, stop)? else { return Ok(()) };
     let at = out.display();

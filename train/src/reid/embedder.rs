@@ -50,7 +50,8 @@ impl Embedder {
         let file = TensorFile::read(path)?;
         let read = || -> Result<Embedder> {
             let text = file.metadata.get("config").context(
-                "the file holds no \"config\" in its metadata; it was not written by mutualformer train",
+                "the file holds no \"config\" in its metadata: it was not written by mutualformer train (published \
+                 weights are where a training starts: --set train.trunk_weights=FILE)",
             )?;
             let mut embedder = Embedder::build(&ReidRunConfig::parse(text, &[])?)?;
             embedder.params.import("", &file, LoadMode::Strict)?;
@@ -70,6 +71,9 @@ impl Embedder {
     }
 
     /// The features of some pictures, `[pictures, D]`, not normalised.
+    ///
+    /// # Errors
+    /// Samples that cannot be stacked into a batch, or a failure of the device.
     pub fn features(&self, samples: &[ReidSample]) -> Result<Array2<f32>> {
         let size = self.config.data.size;
         let normalised: Vec<Normalised> = samples.par_iter().map(|sample| unchanged(sample, size)).collect();
@@ -80,6 +84,9 @@ impl Embedder {
     }
 
     /// The features of all pictures, `[pictures, D]`; `progress` is told how many there are so far.
+    ///
+    /// # Errors
+    /// A picture that cannot be read, or a failure of the device.
     pub fn embed(&self, pictures: &Pictures, progress: &dyn Fn(usize)) -> Result<Array2<f32>> {
         let mut rows = Vec::new();
         let indices: Vec<usize> = (0..pictures.len()).collect();
@@ -104,6 +111,9 @@ impl Embedder {
     }
 
     /// Searches for every query and measures what is found.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`]; features that are not finite; a set in which no query has a match.
     pub fn search(&self, set: &SearchSet) -> Result<ReidScores> {
         score(&self.labelled(&set.query, &|_| ())?, &self.labelled(&set.gallery, &|_| ())?).context(NO_MATCH)
     }

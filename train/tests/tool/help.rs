@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-const COMMANDS: [(&str, &[&str]); 25] = [
+pub const COMMANDS: [(&str, &[&str]); 27] = [
     ("demo", &["--out", "--steps", "--device"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -47,6 +47,8 @@ const COMMANDS: [(&str, &[&str]); 25] = [
             "--json",
         ],
     ),
+    ("completions", &[]),
+    ("man", &["--out"]),
     ("", &[]),
 ];
 

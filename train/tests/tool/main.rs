@@ -12,6 +12,7 @@ mod explain;
 mod folder_run;
 mod help;
 mod large_networks;
+mod manual;
 mod mistakes;
 mod nothing_lost;
 mod predict;

@@ -8,7 +8,7 @@ fn configurations() {
     desk.write("broken.toml", "seed = 1\n[model\n");
     desk.write("empty.toml", "");
     for (arguments, words) in [
-        ("absent.toml", &["cannot read absent.toml"][..]),
+        ("absent.toml", &["cannot read absent.toml", "`mutualformer config` lists"][..]),
         ("broken.toml", &["broken.toml", "line 2"]),
         ("empty.toml", &["empty.toml", "missing field `seed`"]),
         ("tiny.toml --set train.epochz=3", &["unknown field `epochz`", "`train`"]),
@@ -16,7 +16,7 @@ fn configurations() {
         ("tiny.toml --set train.optimizer=lamb", &["`lamb`", "`adamw`"]),
         ("tiny.toml --set nothing", &["--set nothing", "NAME=VALUE"]),
         ("tiny.toml --set model.cda.alpha=1.5", &["alpha = 1.5", "[0, 1]"]),
-        ("tiny.toml --set data.size=40", &["data.size = 40", "divisible by 16"]),
+        ("tiny.toml --set data.size=40", &["data.size = 40", "divisible by 16", "such as 48"]),
         ("tiny.toml --set data.size=16", &["16"]),
         ("tiny.toml --set model.num_heads=5", &["5 heads", "16"]),
         ("tiny.toml --set model.decoder=0", &["model.decoder = 0"]),
@@ -24,7 +24,7 @@ fn configurations() {
         ("tiny.toml --set data.train=[]", &["data.train", "empty"]),
         ("tiny.toml --set data.test=[{scenes={seed=3,first=0,count=0}}]", &["data.test", "empty"]),
         ("tiny.toml --set train.batch=21", &["20 training pictures", "21"]),
-        ("tiny.toml --set train.accumulate=6", &["20 training pictures", "6 x 4"]),
+        ("tiny.toml --set train.accumulate=6", &["20 training pictures", "6 x 4", "lower train.accumulate"]),
         ("tiny.toml --set data.train=[{folder={path=\"absent\",depth=\"mm\"}}]", &["data.train", "absent"]),
         ("", &["name a configuration", "mutualformer config"]),
     ] {
@@ -80,7 +80,7 @@ fn resuming_what_cannot_be_resumed() {
     let state = desk.read("run/last.state.safetensors");
     for (arguments, words) in [
         ("--resume", "--resume needs --out"),
-        ("--resume --out absent", "not a run's folder"),
+        ("--resume --out absent", "not a run's folder; name one that"),
         ("tiny.toml --resume --out run", "leave out the file"),
         ("--resume --out run --seed 3", "leave out the file, --set and --seed"),
     ] {

@@ -106,7 +106,7 @@ fn what_does_not_belong_together_is_refused() {
         (format!("--weights absent {files}"), "cannot read absent"),
         (format!("--run rgb {files}"), "not a run's folder"),
         ("--run run --rgb rgb --depth depth/wide.png --out maps".to_owned(), "two files or two folders"),
-        ("--run run --rgb rgb --depth rgb/absent --out maps".to_owned(), "two files or two folders"),
+        ("--run run --rgb rgb --depth rgb/absent --out maps".to_owned(), "--depth rgb/absent: there is no"),
         ("--run run --rgb rgb/wide.jpg --depth depth/tall.png --out one.png".to_owned(), "the same view"),
         ("--run run --rgb rgb/wide.jpg --depth depth/wide.png --out one.jpg".to_owned(), "a map is a PNG"),
     ] {

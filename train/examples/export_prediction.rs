@@ -10,7 +10,7 @@ use data::depth::to_convention;
 use data::image_io::{read_grey, read_rgb};
 use data::{Batch, DepthFormat, Sample};
 use ndarray::Array2;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use train::detector::Detector;
 use train::source::Inputs;
 use train::task::Task;
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
 }
 
 /// A picture and its depth as `mutualformer predict` reads them.
-fn read(rgb: &PathBuf, depth: &PathBuf) -> Result<Sample> {
+fn read(rgb: &Path, depth: &Path) -> Result<Sample> {
     let name = rgb.file_stem().context("the picture's path names no file")?.to_string_lossy().into_owned();
     let depth = to_convention(&read_grey(depth)?, DepthFormat::NearBright);
     let mask = Array2::zeros(depth.dim());

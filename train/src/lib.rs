@@ -21,7 +21,7 @@
 //! let (height, width) = sample.mask.dim();
 //! let maps = detector.predict(std::slice::from_ref(&sample))?; // saliency in [0, 1], [H, W] each
 //! let (map, mask) = (maps[0].as_slice().unwrap(), sample.mask.as_slice().unwrap());
-//! let scores = score_prediction(map, mask, height, width);
+//! let scores = score_prediction(map, mask, height, width).scores;
 //! assert!(scores.mae < 0.2, "mean absolute error {}", scores.mae);
 //! # Ok::<(), anyhow::Error>(())
 //! ```

@@ -48,7 +48,7 @@ impl Gpu {
             let y = self.apply(&map(z, q, k, &stats), true, None, x, z.value_dim)?;
             return Ok((y, stats));
         }
-        // A tile that is mostly empty wastes more than the fetches it saves.
+        // A tile whose rows are less than a quarter full wastes more than the fetches it saves.
         self.attention_by(z.queries >= TILE / 4, z, q, k, x)
     }
 

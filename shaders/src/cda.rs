@@ -1,4 +1,6 @@
 //! One step of Cross-Diffusion Attention, made of attention's pieces: P_m applied, P_mᵀ applied, and the gradient of scores.
+//! P_m = softmax(scale·Q_m·K_mᵀ) and V_m are a modality's affinities and values, α is the share of the diffusion: see
+//! [`Device::cda`](autograd::device::Device::cda) and the course's chapter 8.
 //!
 //! With m one modality and o the other (the host does the same in one pass, see `autograd/src/cpu/cda.rs`):
 //!

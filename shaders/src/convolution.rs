@@ -1,8 +1,8 @@
 //! Convolutions: the versions of the kernels, and which convolution takes which.
 //!
 //! One group is a matrix product whose operands are looked up in the pictures: [`Conv::Tiled`], where the product has
-//! enough rows and columns to fill a quarter of a tile. A kernel of one pixel on every pixel is a product as it stands,
-//! for `linear`. A group for each input channel is [`Conv::Depthwise`]; what is left is computed by the definition.
+//! rows and columns for a quarter of a tile along each side. A kernel of one pixel on every pixel is a product as it stands,
+//! for `linear` (its gradient of the weights, a sum over pictures too, is not). A group for each input channel is [`Conv::Depthwise`]; what is left is computed by the definition.
 
 use crate::gpu::{Dispatch, Gpu, int};
 use crate::linear::{BUSY, PIECE};

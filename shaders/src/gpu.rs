@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vulkano::Version;
 use vulkano::device::physical::PhysicalDevice;
 use vulkano::device::{Device, DeviceCreateInfo, QueueCreateInfo};
 
@@ -25,6 +26,9 @@ const MAX_GROUPS: usize = 65_535;
 
 /// Tables kept on the device; a network has a few dozen.
 const MAX_TABLES: usize = 1024;
+
+/// The most buffers a shader binds: `normalize_channels_backward.wgsl` has 9.
+const MOST_BINDINGS: u32 = 9;
 
 /// What a device has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +78,8 @@ pub(crate) struct Dispatch<'a> {
     pub groups: usize,
 }
 
-/// A size or count as shaders take it. All are below 2³²: a tensor has at most as many elements as a binding has words.
+/// A size or count as shaders take it. A tensor has at most as many elements as a binding has words, which drivers keep
+/// below 2³⁰, and a loop's stride is at most 2²⁴ invocations: a shader's counters do not wrap either.
 pub(crate) fn int(x: usize) -> u32 {
     u32::try_from(x).expect("sizes on the device are below 2^32")
 }
@@ -110,6 +115,16 @@ impl Gpu {
             let has = adapter.workgroup_invocations;
             return Err(refused(format!("its workgroups have {has} invocations, the shaders need 256")));
         }
+        let limits = physical.properties();
+        let across = limits.max_compute_work_group_size[0];
+        let bindings = limits.max_per_stage_descriptor_storage_buffers;
+        if across < 256 || bindings < MOST_BINDINGS || physical.api_version() < Version::V1_1 {
+            let version = physical.api_version();
+            return Err(refused(format!(
+                "it has Vulkan {version}, workgroups {across} invocations across and {bindings} buffers a shader; needed are \
+                 1.1, 256 and {MOST_BINDINGS}"
+            )));
+        }
         let queue = QueueCreateInfo { queue_family_index: family, ..Default::default() };
         let info = DeviceCreateInfo { queue_create_infos: vec![queue], ..Default::default() };
         let (device, mut queues) = Device::new(physical, info).map_err(|error| refused(error.to_string()))?;
@@ -143,7 +158,8 @@ impl Gpu {
 
     /// A buffer for `len` elements, contents undefined.
     pub fn allocate(&self, len: usize) -> Result<Block, String> {
-        let bytes = 4 * (len as u64 + GUARD as u64);
+        let spare = if self.guarded { GUARD } else { 0 };
+        let bytes = 4 * (len as u64 + spare as u64);
         let limit = self.adapter.binding_limit;
         if bytes > limit {
             return Err(format!(
@@ -153,7 +169,6 @@ impl Gpu {
                 limit >> 20,
             ));
         }
-        let spare = if self.guarded { GUARD } else { 0 };
         let block = self.take(Purpose::Compute, len, spare)?;
         if self.guarded {
             self.push(Command::Fill { dst: block.first(len + GUARD), word: POISON })?;

@@ -7,8 +7,8 @@
 //! Read in this order: [`adapter`] finds a device, `memory` hands out its buffers, `queue` collects work and submits it,
 //! `shader` and `pipeline` turn WGSL into something to dispatch (`cache` keeps it on disk), `stopwatch` times it, `gpu`
 //! puts these together, and the files named after families of primitives (`elementwise`, `linear`, `convolution`,
-//! `norm`, `attention`, `cda`, `picture`) say which shader computes what over how many invocations. `device` is the table of contents: the
-//! trait itself.
+//! `norm`, `attention`, `cda`, `picture`, `optim`) say which shader computes what over how many invocations. `device` is the
+//! table of contents: the trait itself.
 //!
 //! A tensor brought to the device stays there: everything computed from it is computed there.
 //!

@@ -2,13 +2,15 @@
 //!
 //! | version | workgroup computes | for |
 //! |---|---|---|
-//! | [`Gemm::Naive`] | 256 elements | narrow or shallow products, where a tile would be mostly empty |
+//! | [`Gemm::Naive`] | 256 elements | sides or sums shorter than 8 |
 //! | [`Gemm::Tiled`] | 64 × 64 | rows of any length |
 //! | [`Gemm::Vec4`] | 32 × 32, 64 × 64, 128 × 128 | matrices whose contiguous axes are multiples of four |
 //!
-//! Large tiles fetch less, small ones keep more of the device busy. So a product takes the largest tile that it fills at
-//! least half and of which there are [`BUSY`]. A gradient of weights is a small matrix of very long sums: those are cut
-//! into pieces, a product each, whose results are added in a fixed order afterwards, so that bits repeat.
+//! Large tiles fetch less, small ones keep more of the device busy. So a product takes the largest tile of fours of which it
+//! fills at least half along both sides, and of which there are [`BUSY`], pieces counted: a gradient of weights is a small
+//! matrix of very long sums, which are cut into pieces, a product each, whose results are added in a fixed order
+//! afterwards, so that bits repeat. If no tile is that busy, the smallest one has to do, or 64 × 64 value by value; but with
+//! sums shorter than 8, or a side shorter than 8 (16 without fours), the naive version.
 
 use crate::VulkanDevice;
 use crate::gpu::{Dispatch, Gpu, block, float, int};
@@ -202,8 +204,10 @@ impl Gpu {
 }
 
 impl VulkanDevice {
-    /// [`Device::matmul`](autograd::device::Device::matmul) by one version, for comparisons and measurements. An error
-    /// where [`Gemm::takes`] says no.
+    /// [`Device::matmul`](autograd::device::Device::matmul) by one version, for comparisons and measurements.
+    ///
+    /// # Errors
+    /// Where [`Gemm::takes`] says no; buffers too small for the sizes; a failure of the device.
     pub fn matmul_by(
         &self,
         version: Gemm,
@@ -215,7 +219,19 @@ impl VulkanDevice {
         if !version.takes(&p) {
             return Err(format!("{version} needs contiguous axes that are multiples of four: {p:?}"));
         }
-        let c = self.gpu.matmul_by(version, p, block(a), block(b), epilogue.map(block))?;
+        let epilogue = epilogue.map(block);
+        let added = match epilogue {
+            Epilogue::None => (0, 0),
+            Epilogue::Bias(bias) => (bias.len(), p.n),
+            Epilogue::Add(_, d) => (d.len(), p.batch * p.m * p.n),
+        };
+        let items = |batched: bool| if batched { p.batch } else { 1 };
+        let a_size = (block(a).len(), items(p.a_batched) * p.m * p.k);
+        let b_size = (block(b).len(), items(p.b_batched) * p.k * p.n);
+        if let Some((has, needs)) = [a_size, b_size, added].into_iter().find(|(has, needs)| has < needs) {
+            return Err(format!("a buffer of {has} elements where {p:?} needs {needs}"));
+        }
+        let c = self.gpu.matmul_by(version, p, block(a), block(b), epilogue)?;
         Ok(Arc::new(c))
     }
 }

@@ -34,7 +34,7 @@ impl Gpu {
     fn dispatch_rows(&self, run: Rows) -> Result<(), String> {
         let Rows { shader, values, outputs, inputs, params, rows, n } = run;
         let lanes = self.adapter.subgroup_size.filter(|_| self.adapter.subgroup_sums).unwrap_or(0) as usize;
-        let (shader, groups) = if n <= SHORT * lanes {
+        let (shader, groups) = if lanes > 0 && n <= SHORT * lanes {
             (&shader.by_subgroup, (rows * lanes).div_ceil(ROW_GROUP))
         } else {
             (&shader.by_group, rows)

@@ -103,6 +103,8 @@ impl Queue {
         self.finish_running()
     }
 
+    /// Hands the list over. Where that fails the work is lost, and the error goes to `autograd`, which from then on asks
+    /// nothing more of the device and gives nobody a number from it.
     fn submit(&mut self) -> Result<(), String> {
         if self.pending.is_empty() {
             return Ok(());
@@ -203,8 +205,9 @@ fn dispatch(
 ) -> Result<(), String> {
     // SAFETY: Vulkan asks that a shader does nothing undefined. Ours come from naga, which rejects the rest, except
     // for accesses past the end of a buffer where its bounds checks are off. Every shader leaves its loop at the
-    // number of elements it is told, the callers in this crate derive that number from the sizes of the buffers they
-    // bind, and loops end because they count up to such numbers.
+    // number of elements it is told, and loops end because they count up to such numbers. Those numbers are lengths of
+    // the bound buffers, or sizes and row numbers that `autograd` has checked against its tensors, which the contract
+    // of its `Device` promises; `VulkanDevice::matmul_by`, which anybody may call, checks them itself.
     unsafe { builder.dispatch([groups, 1, 1]) }.map(drop).map_err(|error| error.to_string())
 }
 

@@ -152,6 +152,18 @@ fn walks_of_too_many_axes_are_refused() {
 }
 
 #[test]
+fn what_is_not_a_number_stays_so() {
+    let Some(gpu) = device(true) else { return };
+    let (x, one) = (upload(&gpu, &[f32::NAN, 1.0]), upload(&gpu, &[1.0, 1.0]));
+    for kind in [Unary::Abs, Unary::Tanh, Unary::Gelu, Unary::Softplus, Unary::Sigmoid] {
+        let y = download(&gpu, &gpu.unary(kind, &x).unwrap());
+        let dx = download(&gpu, &gpu.unary_backward(kind, Some(&x), &one).unwrap());
+        assert!(y[0].is_nan() && dx[0].is_nan(), "{kind:?}: {y:?}, {dx:?}");
+        assert!(y[1].is_finite() && dx[1].is_finite(), "{kind:?}: {y:?}, {dx:?}");
+    }
+}
+
+#[test]
 fn empty_tensors_pass() {
     let Some(gpu) = device(true) else { return };
     let empty = upload(&gpu, &[]);

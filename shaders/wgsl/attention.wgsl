@@ -5,7 +5,10 @@
 // row), exponentials, and their products with X on top of the shrunken sums so far. It computes 64 channels of Y; if there are
 // more, other workgroups compute the same scores for the next 64.
 //
-// Versions: `attention_simple.wgsl`, this one. `Gpu::attention_by` runs either.
+// Versions: `attention_simple.wgsl`, this one. `Gpu::attention_by` runs either; to run both beside the product with the matrix:
+//   cargo test -p shaders both_versions_of_attention
+// `products`, `put`, `weighted_values` and the tile's constants come from `attention_tile.wgsl`, which asks for the functions
+// `left`, `right` and `value` below; a shader with products of two kinds tells them apart by `what`, here there is one.
 
 override APPLY: u32;
 

@@ -1,7 +1,7 @@
 // What the attention shaders share: 64 × 32 weights at a time, and what they are multiplied with.
 //
 // A workgroup of 16 × 16 invocations computes 64 rows and 64 channels of a result W·X, each invocation 4 × 4 of them. It
-// walks over the columns of W, 32 at a time: that tile lies in shared memory (8 KiB; 16,128 bytes in all), and no more of W
+// walks over the columns of W, 32 at a time: that tile lies in shared memory (8 KiB; 15,360 bytes in all), and no more of W
 // ever exists. The elements of a tile are made of inner products of channels, 4 × 2 for each invocation.
 //
 // The shader that includes this says where numbers come from; outside of their matrices they are 0:

@@ -1,6 +1,6 @@
 // Two or three terms of Cross-Diffusion Attention, rows of `dim` channels each: added, y = a·A + b·B (+ c·C), or, if JOINED,
 // side by side, y = [a·A | b·B | c·C]. One invocation per element of y; `Gpu::weighted_sum` and `Gpu::side_by_side` run it.
-// One version. To run it beside matrices: cargo test -p shaders attention
+// One version, for which `dim` matters only if JOINED. To run it beside matrices: cargo test -p tests vulkan::diffusion
 
 override JOINED: u32;
 

@@ -1,5 +1,6 @@
 // The same as conv2d where every input channel is a group of its own. A workgroup takes 64 pixels of one plane of y, so its
 // invocations share their weights and the rows of x that they read, and only two indices are divided.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

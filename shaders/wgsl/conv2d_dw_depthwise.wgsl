@@ -1,6 +1,7 @@
 // The same as conv2d_dw where every input channel is a group of its own: a workgroup sums four weights of a row at a time, so
 // dy is fetched once for four products. The sums are cut into pieces: dw is [pieces, out, kh, kw], and its sum over the
 // first axis is the gradient.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> dw: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

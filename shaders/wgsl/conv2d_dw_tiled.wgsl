@@ -2,6 +2,7 @@
 //   dw[o, (i, ky, kx)] = Σ dy[o, (b, oy, ox)] · window[(i, ky, kx), (b, oy, ox)]
 // The weights are few and the sums long, so the sums are cut into pieces: dw is [pieces, out, in·kh·kw], and its sum over
 // the first axis is the gradient.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> dw: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

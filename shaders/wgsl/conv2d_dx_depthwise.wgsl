@@ -1,5 +1,6 @@
 // The same as conv2d_dx where every input channel is a group of its own. A workgroup takes 64 pixels of one plane of dx, so
 // its invocations share their weights and the rows of dy that they read.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

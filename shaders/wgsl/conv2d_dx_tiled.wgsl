@@ -1,6 +1,7 @@
 // The same as conv2d_dx for one group, as a product in tiles (tile.wgsl) of the weights and of the outputs that read a pixel:
 //   dx[c, (b, row, col)] = Σ weight[(o, ky, kx), c] · reader[(o, ky, kx), (b, row, col)]
 // The elements of `reader` are looked up in dy when a tile is filled. With a stride s all but one in s² of them are 0.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

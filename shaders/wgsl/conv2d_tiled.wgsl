@@ -1,6 +1,7 @@
 // The same as conv2d for one group, as a product in tiles (tile.wgsl) of the weights and of all windows of the pictures:
 //   y[o, (b, oy, ox)] = Σ weight[o, (i, ky, kx)] · window[(i, ky, kx), (b, oy, ox)]
 // No matrix of windows exists ("implicit GEMM"): its elements are looked up in x when a tile is filled.
+// conv2d.wgsl lists the versions and how to run them.
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

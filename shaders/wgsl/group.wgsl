@@ -1,4 +1,4 @@
-// Sums and maxima over a workgroup of 128 invocations by halving: 128 values, 64, 32, … in a fixed order.
+// Sums over a workgroup of 128 invocations by halving: 128 values, 64, 32, … in a fixed order.
 // Included by other shaders; nothing to run by itself.
 
 const WIDTH: u32 = 128u;

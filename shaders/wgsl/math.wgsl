@@ -18,6 +18,9 @@ fn sigmoid(x: f32) -> f32 {
 
 // An odd polynomial for |x| < 0.625, where 1 − 2/(e²ˣ + 1) would lose its digits.
 fn tanh_of(x: f32) -> f32 {
+    if is_nan(x) {
+        return x; // min and sign may turn it into a number
+    }
     let t = abs(x);
     let square = x * x;
     if t < 0.625 {

@@ -7,6 +7,8 @@
 // `shaders/src/linear.rs` says which product takes which. To see them all on one product, with time and GFLOP/s:
 //   cargo run --release -p shaders --example gemm -- 512 512 512
 // To check them against each other on odd sizes: cargo test -p shaders gemm
+//
+// Before each stand matmul_sizes (p, terms) and matmul_store or matmul_store_gelu (a, b, c, store).
 
 alias Element = f32;
 

@@ -1,5 +1,7 @@
 // Who works on which row, second way: a subgroup, the invocations that run in lock-step, takes a row and adds up in
 // registers: no shared memory, no barriers, and several rows for each workgroup. For short rows.
+// Sums follow loops in which some members make a round less than others; that all have joined again after the loop is what
+// drivers do, and what the extension VK_KHR_shader_maximal_reconvergence would promise.
 // Included by other shaders; nothing to run by itself.
 
 struct Place {

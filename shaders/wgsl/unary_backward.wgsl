@@ -16,7 +16,7 @@ fn slope(s: f32) -> f32 {
         case 1u: { return s; }                                       // exp
         case 2u: { return 1.0 / s; }                                 // log
         case 3u: { return 0.5 / s; }                                 // sqrt
-        case 4u: { return sign(s); }                                 // abs
+        case 4u: { return select(sign(s), s, is_nan(s)); }           // abs
         case 5u: { return 1.0 - s * s; }                             // tanh
         case 6u: { return s * (1.0 - s); }                           // sigmoid
         case 7u: { return select(1.0, 0.0, s <= 0.0); }              // relu

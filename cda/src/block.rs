@@ -78,6 +78,9 @@ enum Norm1 {
 
 impl MutualFormerBlock {
     /// Creates the parameters under the released `state_dict` names.
+    ///
+    /// # Errors
+    /// Heads that do not divide the channels, and what [`CdaConfig::validate`](crate::CdaConfig::validate) refuses.
     pub fn new<T: Real>(scope: &mut Scope<T>, config: BlockConfig) -> Result<MutualFormerBlock, ConfigError> {
         let BlockConfig { dim, num_heads, qkv_bias, third_branch, attn_drop, drop, fusion, path, .. } =
             config;

@@ -165,6 +165,9 @@ impl CdaConfig {
     }
 
     /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// No steps; an α outside of [0, 1], or of [0, 1) at the fixed point.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let alpha_fits = match self.steps {
             Steps::Finite(0) => return Err(ConfigError::NoSteps),

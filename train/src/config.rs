@@ -245,6 +245,9 @@ pub enum ScheduleKind {
 
 impl<L> TrainConfig<L> {
     /// Checks what the types cannot, but for the loss.
+    ///
+    /// # Errors
+    /// The first setting that means nothing, by its name, with what it may be.
     pub fn validate(&self) -> Result<()> {
         ensure!(self.epochs > 0, "train.epochs must be at least 1");
         ensure!(self.batch > 1, "train.batch must be at least 2: batch norm needs a variance");

@@ -53,6 +53,9 @@ impl Default for LossConfig {
 
 impl LossConfig {
     /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that means nothing, by its name, with what it may be.
     pub fn validate(&self) -> Result<()> {
         let LossConfig { window, focal, focal_gamma, focal_alpha, .. } = *self;
         ensure!(

@@ -38,6 +38,9 @@ pub fn replay<T: Real>(case: &TensorFile, path: Path) -> Result<TensorFile> {
 }
 
 /// As [`replay`], in `f32` wherever is asked for.
+///
+/// # Errors
+/// As [`replay`], and a failure of the device.
 pub fn replay_at(case: &TensorFile, path: Path, place: &Place) -> Result<TensorFile> {
     replay_with(&Case { file: case, place: &|tensor| Ok(place.tensor(&tensor)?) }, path)
 }

@@ -110,6 +110,9 @@ pub struct RunFolder {
 impl RunFolder {
     /// The folder for a new run: one that is missing, empty or an earlier run's; refuses what is something else.
     /// Nothing is touched before [`RunFolder::start`].
+    ///
+    /// # Errors
+    /// A folder that holds something else than a run.
     pub fn create(root: &Path) -> Result<RunFolder> {
         let is_run = ["config.toml", "metrics.jsonl"].iter().all(|name| root.join(name).exists());
         if is_run || !root.exists() || is_empty(root)? {

@@ -165,6 +165,11 @@ impl<T: Real> Tensor<T> {
 
     /// A copy in host memory (a cheap clone if it is there already). For a device tensor this is where failures of
     /// earlier ops appear.
+    ///
+    /// # Errors
+    /// What failed on the device, now or in an earlier op; the message names op, shapes and device.
+    ///
+    /// PyTorch equivalent: `tensor.cpu()`.
     pub fn to_host(&self) -> Result<Tensor<T>, DeviceError> {
         match &self.storage {
             Storage::Cpu(_) => Ok(self.clone()),

@@ -209,6 +209,9 @@ pub enum ReidConfigError {
 
 impl ReidConfig {
     /// Checks what the types cannot, but for `classes`, which may still be unknown.
+    ///
+    /// # Errors
+    /// The first setting that means nothing, by its name, with what it may be.
     pub fn validate(&self) -> Result<(), ReidConfigError> {
         let twice = |i: usize| self.streams[..i].contains(&self.streams[i]);
         if self.streams.is_empty() || (0..self.streams.len()).any(twice) {

@@ -90,6 +90,9 @@ pub struct VehiclesConfig {
 
 impl VehiclesConfig {
     /// What is drawn for a network that sees `[height, width]`.
+    ///
+    /// # Errors
+    /// Pictures that are not twice as wide as high.
     pub fn series(&self, [height, width]: [usize; 2]) -> Result<Series> {
         ensure!(
             width == 2 * height,

@@ -47,6 +47,9 @@ pub fn demo(out: &Path, steps: Option<u64>, place: &Place, stop: &AtomicBool) ->
 
 /// The runs of the demo, its configuration changed by `changes`; a table of what they score, a line each. `None` if
 /// `stop` was set.
+///
+/// # Errors
+/// As [`demo`].
 pub fn train_all(
     out: &Path,
     changes: &[String],

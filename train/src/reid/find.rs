@@ -75,6 +75,9 @@ impl Finds {
     }
 
     /// A line for each hit: rank, name, distance of the normalised features (0 to 2), and whether it is right.
+    ///
+    /// # Errors
+    /// None that can happen: it is text in memory that is written.
     pub fn table(&self) -> Result<String> {
         let mut text = String::new();
         for (query, hits) in self.hits.iter().enumerate() {

@@ -57,6 +57,9 @@ impl Default for ReidLossConfig {
 
 impl ReidLossConfig {
     /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that means nothing, by its name, with what it may be.
     pub fn validate(&self) -> Result<()> {
         let ReidLossConfig { label_smoothing, margin, centre, consistency } = *self;
         ensure!(

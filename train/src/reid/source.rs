@@ -34,6 +34,9 @@ pub struct SearchSet {
 
 impl Pictures {
     /// Draws vehicles or lists a folder, to train on.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed or is in no known layout; settings that nothing can be drawn from.
     pub fn open(source: &ReidSource, config: &ReidRunConfig) -> Result<Pictures> {
         Ok(match source {
             ReidSource::Vehicles(vehicles) => Pictures::drawn(vehicles.series(config.data.size)?.draw()?),
@@ -103,6 +106,9 @@ impl Pictures {
     }
 
     /// Picture `index`, as it is stored.
+    ///
+    /// # Errors
+    /// A file that cannot be read as a picture of the expected size.
     pub fn load(&self, index: usize) -> Result<ReidSample, DataError> {
         match self {
             Pictures::Drawn(samples) => Ok(samples[index].clone()),

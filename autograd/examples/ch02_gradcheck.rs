@@ -22,7 +22,7 @@ fn central_difference(f: impl Fn(f64) -> f64, x: f64, h: f64) -> f64 {
 
 fn steps() {
     println!("x³ at x = 1.5: error of the central difference");
-    for h in [1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12] {
+    for h in [1e-2, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12] {
         let error = (central_difference(cube, 1.5, h) - 3.0 * 1.5 * 1.5).abs();
         println!("   h = {h:.0e}   {error:.0e}");
     }

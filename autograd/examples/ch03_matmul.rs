@@ -76,6 +76,7 @@ fn lesson() {
     println!("\none W [2, 3] for a batch of four rows x: dW sums over the batch");
     let tape = Tape::new();
     let x = Tensor::from_fn(&[4, 3], |e| e as f64);
+    print_matrix("x", &x);
     let w = tape.leaf(a);
     let grads = Var::constant(x).matmul_t(&w).sum_all().backward(); // y = x·Wᵀ [4, 2], dy = 1
     print_matrix("dW", grads.of(&w).expect("y depends on W"));

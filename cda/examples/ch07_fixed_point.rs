@@ -97,6 +97,6 @@ fn main() -> ExitCode {
         lesson,
         "x = 0.6·s·x + 0.4·y for single numbers, with s = 1 and y = 2. What are x and dx/ds?",
         truth,
-        "Solve for x first. Then differentiate both sides: dx = 0.6·(ds·x + s·dx).",
+        "Solve for x first. Then change s a little on both sides: δx = 0.6·(δs·x + s·δx).",
     )
 }

@@ -134,6 +134,6 @@ fn main() -> ExitCode {
         "somebody sets the released code's max_iter to 4. What do the rows of X_rd sum to on average there, and what \
          would they with feedback?",
         || vec![row_sum(1), row_sum(4)],
-        "Row 3: without feedback, four iterations are one. After T steps the mean is 2 − αᵀ, α = 0.6 (chapter 6).",
+        "Row 3: without feedback, four iterations are one. After T steps the mean is 2 − α^T, α = 0.6 (chapter 6).",
     )
 }

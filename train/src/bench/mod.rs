@@ -9,7 +9,9 @@ mod conv;
 mod conv_lists;
 mod curve;
 mod gemm;
+mod reid;
 mod sod;
+mod step;
 mod trunk;
 
 use anyhow::Result;
@@ -38,6 +40,8 @@ pub(crate) enum Bench {
     Trunk(trunk::TrunkArgs),
     /// One training step of a detector: forward pass and loss, backward pass, update
     Sod(sod::SodArgs),
+    /// The same of a re-identification network
+    Reid(reid::ReidArgs),
     /// Time and memory of the block against the number of tokens, drawn as curves
     Curve(curve::CurveArgs),
 }
@@ -51,6 +55,7 @@ impl Bench {
             Bench::Block(args) => args.run(),
             Bench::Trunk(args) => args.run(),
             Bench::Sod(args) => args.run(),
+            Bench::Reid(args) => args.run(),
             Bench::Curve(args) => args.run(),
         }
     }

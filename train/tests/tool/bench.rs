@@ -87,14 +87,27 @@ fn convolutions_of_networks() {
 }
 
 #[test]
-fn training_step() {
+fn training_steps() {
     let keys =
         ["backward_ms", "device", "forward_ms", "parameters", "peak_mb", "step_ms", "threads", "update_ms"];
-    let report = object("bench sod --config demo --size 32 --batch 2 --repeat 1 --threads 1 --json", &keys);
-    assert_eq!(report["parameters"], 1_037_283);
-    let ms = ["forward_ms", "backward_ms", "update_ms", "step_ms"].map(|key| report[key].as_f64().unwrap());
-    assert!(ms.iter().all(|&ms| ms > 0.0));
-    assert!((ms[0] + ms[1] + ms[2] - ms[3]).abs() < 1e-6, "one repetition: the parts make the whole");
+    let of_120_vehicles = 820_384;
+    for (sizes, parameters) in [
+        ("sod --config demo --size 32 --batch 2", 1_037_283),
+        (
+            "reid --config demo-reid --batch 8 --set data.size=[32,64] --set model.classes=120",
+            of_120_vehicles,
+        ),
+    ] {
+        let report = object(&format!("bench {sizes} --repeat 1 --threads 1 --json"), &keys);
+        assert_eq!(report["parameters"], parameters, "{sizes}");
+        let ms =
+            ["forward_ms", "backward_ms", "update_ms", "step_ms"].map(|key| report[key].as_f64().unwrap());
+        assert!(ms.iter().all(|&ms| ms > 0.0), "{sizes}");
+        assert!(
+            (ms[0] + ms[1] + ms[2] - ms[3]).abs() < 1e-6,
+            "{sizes}: one repetition: the parts make the whole"
+        );
+    }
 }
 
 #[test]

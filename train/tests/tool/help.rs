@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 
 /// Every command with the options it must explain.
-pub const COMMANDS: [(&str, &[&str]); 27] = [
+pub const COMMANDS: [(&str, &[&str]); 28] = [
     ("demo", &["--out", "--steps", "--device"]),
     ("config", &[]),
     ("check", &["--depth-format"]),
@@ -30,13 +30,18 @@ pub const COMMANDS: [(&str, &[&str]); 27] = [
             "--device", "--json",
         ],
     ),
-    ("bench block", &["--batch", "--tokens", "--dim", "--heads", "--path", "--repeat", "--device", "--json"]),
+    (
+        "bench block",
+        &["--batch", "--tokens", "--dim", "--heads", "--fusion", "--path", "--repeat", "--device", "--json"],
+    ),
     ("bench trunk", &["--net", "--batch", "--size", "--repeat", "--device", "--json"]),
     ("bench sod", &["--config", "--size", "--batch", "--set", "--repeat", "--device", "--json"]),
+    ("bench reid", &["--config", "--batch", "--set", "--repeat", "--device", "--json"]),
     (
         "bench curve",
         &[
             "--tokens",
+            "--fusions",
             "--paths",
             "--batch",
             "--dim",

@@ -80,9 +80,12 @@ fn registers(a: &[f32], b: &[f32], c: &mut [f32]) {
 /// Four rows of A times the panel: twelve values loaded for 32 multiply-adds.
 fn tile(a_rows: &[f32], panel: &[[f32; COLS]]) -> [[f32; COLS]; ROWS] {
     let mut sums = [[0.0; COLS]; ROWS];
+    let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &a_rows[row * N..][..N]);
     for (l, b) in panel.iter().enumerate() {
-        for (row, sums) in sums.iter_mut().enumerate() {
-            add_scaled(a_rows[row * N + l], b, sums);
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum += row[l] * b;
+            }
         }
     }
     sums

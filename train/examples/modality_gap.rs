@@ -10,7 +10,7 @@
 use anyhow::{Context, Result};
 use autograd::random::Key;
 use autograd::{Ctx, Tensor, Var};
-use cda::{CdaConfig, FusionKind, Qkv, Steps, affinity, cross_attention_map, cross_diffusion};
+use cda::{Affinity, CdaConfig, FusionKind, Qkv, Steps, affinity, cross_attention_map, cross_diffusion};
 use data::{Batch, Sample, transform};
 use models::SodConfig;
 use ndarray::{Array1, Array2, Axis, Ix2, concatenate, s};
@@ -67,7 +67,7 @@ struct Outcome {
 struct Report {
     /// By change.
     changes: BTreeMap<String, Outcome>,
-    /// By number of steps and α: the scores of a network trained with cross-attention when its maps are diffused afterwards.
+    /// By kind of diffusion and α: the scores of a network trained with cross-attention when its maps are diffused afterwards.
     diffused_afterwards: BTreeMap<String, Headline>,
 }
 
@@ -233,22 +233,26 @@ fn orthogonal(d: usize, site: u64) -> Array2<f32> {
     rows.mapv(|x| x as f32)
 }
 
-/// For a network trained with cross-attention: its maps diffused without any training, from X⁽⁰⁾ = Y = the map.
+/// For a network trained with cross-attention: its maps C diffused without any training. Y = C, and X⁽⁰⁾ = C where nothing
+/// else is said.
 fn diffused_afterwards(trained: &Detector, scenes: &Dataset) -> Result<BTreeMap<String, Headline>> {
     let mut scores = BTreeMap::new();
     if trained.config.model.fusion().kind != FusionKind::Ca {
         return Ok(scores);
     }
-    for (steps, name) in
-        [(Steps::Finite(1), "T = 1"), (Steps::Finite(3), "T = 3"), (Steps::Infinite, "T = ∞")]
-    {
-        for alpha in [0.0, 0.1, 0.2, 0.4, 0.6, 0.8] {
+    let once = CdaConfig::default();
+    for (name, fusion, cda) in [
+        ("T = 1", FusionKind::CaCda, once),
+        ("T = ∞", FusionKind::CaCda, CdaConfig { steps: Steps::Infinite, ..once }),
+        ("T = 1, rows back to sum 1", FusionKind::CaCda, CdaConfig { renormalise_rows: true, ..once }),
+        ("T = 1, X⁽⁰⁾ = I", FusionKind::Cda, CdaConfig { affinity: Affinity::Cross, ..once }),
+    ] {
+        for alpha in [0.0, 0.2, 0.4, 0.6, 0.8] {
             let diffused = with_config(trained, |model| {
-                model.fusion = FusionKind::CaCda;
-                model.cda = CdaConfig { alpha, steps, ..CdaConfig::default() };
+                model.fusion = fusion;
+                model.cda = CdaConfig { alpha, ..cda };
             })?;
-            let key = format!("{name}, α = {alpha:.1}");
-            scores.insert(key, Headline::of(&diffused.evaluate(scenes)?));
+            scores.insert(format!("{name}, α = {alpha:.1}"), Headline::of(&diffused.evaluate(scenes)?));
         }
     }
     Ok(scores)

@@ -149,7 +149,7 @@ pub enum ConfigError {
     )]
     Alpha(f64),
     /// Head count does not divide the width.
-    #[error("{heads} heads do not divide dim = {dim}")]
+    #[error("{heads} heads do not divide dim = {dim}: choose num_heads among its divisors")]
     Heads {
         /// Channels C.
         dim: usize,

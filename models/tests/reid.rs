@@ -286,7 +286,10 @@ fn what_means_nothing_is_refused_in_words() {
     refused(ReidConfig { last_stride: 3, ..default() }, "last_stride = 3");
     refused(ReidConfig { norm_momentum: 0.0, ..default() }, "norm_momentum = 0");
     refused(ReidConfig { blocks: 0, ..default() }, "at least one block");
-    refused(ReidConfig { num_heads: 3, ..default() }, "3 heads do not divide dim = 16");
+    refused(
+        ReidConfig { num_heads: 3, ..default() },
+        "3 heads do not divide dim = 16: choose num_heads among its divisors",
+    );
     // Options of a fusion that does not take place are not looked at.
     for config in [tiny(ReidFusion::Cda, 1), tiny(ReidFusion::Cam, 2)] {
         assert_eq!(ReidConfig { num_heads: 3, blocks: 0, ..config }.validate(), Ok(()));

@@ -119,7 +119,11 @@ fn check_reid(path: &Path, config: &ReidRunConfig) -> Result<()> {
     }
     let spectra = ReidDataConfig::spectra(&config.model.streams);
     let problems: usize = folders.into_iter().map(|folder| survey_reid(folder, spectra)).sum();
-    ensure!(problems == 0, "{}: {problems} problems with its pictures", path.display());
+    let config_path = path.display();
+    ensure!(
+        problems == 0,
+        "{config_path}: {problems} problems with its pictures; its [data] names the folders"
+    );
     estimate::<Embedder>(config, "")
 }
 

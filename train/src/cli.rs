@@ -225,6 +225,14 @@ fn print_scores<S: Serialize>(scores: &S, json: bool, table: impl FnOnce(&S) -> 
 }
 
 fn synth_sod(args: &SynthSodArgs) -> Result<()> {
+    let pictures = || std::fs::read_dir(args.out.join("RGB")).map_or(0, Iterator::count);
+    if pictures() > 0 {
+        eprintln!(
+            "{} holds {} pictures already: they stay, and are part of the set",
+            args.out.display(),
+            pictures()
+        );
+    }
     let bar = ProgressBar::new(args.count as u64);
     let progress = |done: usize| bar.set_position(done as u64);
     let album = args.photos.as_deref().map_or_else(|| Ok(Album::default()), Album::open)?;

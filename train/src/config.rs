@@ -68,7 +68,7 @@ pub trait RunConfig: Clone + Serialize + DeserializeOwned {
 
     /// Reads a file (or a built-in configuration by its name) and applies `--set a.b=c` changes.
     fn load(path: &Path, changes: &[String]) -> Result<Self> {
-        Self::parse(&read(path)?, changes).with_context(|| format!("in {}", path.display()))
+        Self::parse(&read(path)?, changes).with_context(|| place(path, changes))
     }
 
     /// As TOML, complete.
@@ -92,7 +92,7 @@ impl AnyConfig {
     /// A file that cannot be read, TOML that cannot be parsed, unknown or missing keys, values out of range: with the
     /// key's name.
     pub fn load(path: &Path, changes: &[String]) -> Result<AnyConfig> {
-        AnyConfig::parse(&read(path)?, changes).with_context(|| format!("in {}", path.display()))
+        AnyConfig::parse(&read(path)?, changes).with_context(|| place(path, changes))
     }
 
     /// As [`AnyConfig::load`], from the text itself.
@@ -118,6 +118,12 @@ pub fn built_in(name: &str) -> Result<&'static str> {
     Ok(found
         .with_context(|| format!("there is no configuration {name:?}; there are: {}", names.join(", ")))?
         .2)
+}
+
+/// Where a mistake is: in a file, or in what changes it.
+fn place(path: &Path, changes: &[String]) -> String {
+    let path = path.display();
+    if changes.is_empty() { format!("in {path}") } else { format!("in {path} with {}", changes.join(", ")) }
 }
 
 /// The text of a file, or of a built-in configuration.

@@ -62,7 +62,7 @@ pub fn plot_run(run: &RunFolder) -> Result<()> {
 pub fn prediction_sheet(path: &Path, samples: &[Sample], maps: &[Array2<f32>]) -> Result<()> {
     let row = |(sample, map): (&Sample, &Array2<f32>)| {
         vec![
-            Tile::new(sample.name.replace('_', " "), rgb_picture(sample.rgb.view())),
+            Tile::new(label(&sample.name), rgb_picture(sample.rgb.view())),
             Tile::new("depth", grey_picture(sample.depth.view())),
             Tile::new("truth", grey_picture(sample.mask.view())),
             Tile::new("prediction", grey_picture(map.view())),
@@ -70,6 +70,12 @@ pub fn prediction_sheet(path: &Path, samples: &[Sample], maps: &[Array2<f32>]) -
     };
     let rows: Vec<Vec<Tile>> = samples.iter().zip(maps).map(row).collect();
     save(&grid(&rows, GAP), path)
+}
+
+/// A name that fits over a small picture: camouflaged_000001 is "camouflaged 1".
+fn label(name: &str) -> String {
+    let word = |word: &str| word.parse::<u64>().map_or(word.to_owned(), |number| number.to_string());
+    name.split('_').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Draws the cross-affinity of one token of `sample` over its picture, under cross-attention and under CDA from the same

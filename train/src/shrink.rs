@@ -1,6 +1,7 @@
 //! Weights in half the space, for files that travel.
 
-use anyhow::{Context, Result};
+use crate::run_folder::RunFolder;
+use anyhow::{Context, Result, ensure};
 use autograd::TensorFile;
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use std::path::Path;
 /// # Errors
 /// A file that cannot be read or written.
 pub fn shrink(path: &Path, out: &Path) -> Result<(u64, u64)> {
-    let path = if path.is_dir() { path.join("best.safetensors") } else { path.to_owned() };
+    ensure!(path.exists(), "{}: there is no such run folder or file of weights", path.display());
+    let path = if path.is_dir() { RunFolder::open(path)?.path("best.safetensors") } else { path.to_owned() };
     let file = TensorFile::read(&path)?;
     let size = |path: &Path| Ok::<u64, anyhow::Error>(std::fs::metadata(path)?.len());
     let before = size(&path)?; // `out` may be the same file

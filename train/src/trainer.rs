@@ -154,6 +154,9 @@ impl<T: Task> Trainer<T> {
                  goes on, but does not end as it would have"
             );
         }
+        if trainer.at.step >= trainer.total_steps() {
+            eprintln!("the run is complete; its weights are scored again");
+        }
         trainer.run.rewind(trainer.at.step, trainer.at.batch == 0)?;
         Ok(trainer)
     }

@@ -50,7 +50,10 @@ fn heads_that_do_not_divide_the_width() {
     for heads in [0, 3, 16] {
         let error = error_of(BlockConfig::new(8, heads)).unwrap();
         assert_eq!(error, ConfigError::Heads { dim: 8, heads });
-        assert_eq!(error.to_string(), format!("{heads} heads do not divide dim = 8"));
+        assert_eq!(
+            error.to_string(),
+            format!("{heads} heads do not divide dim = 8: choose num_heads among its divisors")
+        );
     }
 }
 

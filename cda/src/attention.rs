@@ -31,7 +31,8 @@ pub struct AttentionConfig {
     pub path: Path,
 }
 
-/// The released `MultiAttention` under its `state_dict` names.
+/// The released `MultiAttention` under its `state_dict` names: self-attention of each modality, the fusion across them and the
+/// third branch, `[B, N, C]` of r, d and x_rd to `[B, N, C]`. Source: `MutualFormer.py`; the figure's part of it is Fig. 2b and Fig. 3.
 #[derive(Clone, Debug)]
 pub struct MultiAttention {
     qkv_r: Linear,

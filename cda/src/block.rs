@@ -58,7 +58,8 @@ impl BlockConfig {
     }
 }
 
-/// Two modalities in, one fused stream out: 24C² + 17C parameters as released.
+/// Two modalities in, `[B, N, 2C]` and x_rd `[B, N, C]`, one fused stream out, `[B, N, C]`: 24C² + 17C parameters as released, under
+/// its `state_dict` names. Source: `MutualFormer.py`, Fig. 2b; what the figure draws otherwise is an option.
 #[derive(Clone, Debug)]
 pub struct MutualFormerBlock {
     norm1: Norm1,

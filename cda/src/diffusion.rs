@@ -136,8 +136,12 @@ fn normalised<T: Real>(p: &Var<T>, norm: Norm) -> Var<T> {
     }
 }
 
-/// Cross-Diffusion Attention of two modalities. `drop` is applied to the two cross-affinities (the released code's
-/// `attn_drop`; pass [`Var::clone`] for none).
+/// Cross-Diffusion Attention of two modalities, Q, K, V `[B, H, N, d]` each, with N×N matrices: O(N³) time, O(N²) memory. `drop` is
+/// applied to the two cross-affinities (the released code's `attn_drop`; pass [`Var::clone`] for none). Source: `MutualFormer.py`
+/// and Fig. 3, as `config` reads them.
+///
+/// # Panics
+/// If the configuration is invalid, see [`CdaConfig::validate`], or shapes differ.
 #[track_caller]
 pub fn cross_diffusion_attention<T: Real>(
     r: &Qkv<T>,

@@ -33,10 +33,11 @@ pub fn cross_attention<T: Real>(a: &Qkv<T>, b: &Qkv<T>) -> Var<T> {
     a.q.scaled_dot_product_attention(&b.k, &b.v, None)
 }
 
-/// Cross-Diffusion Attention of two modalities without matrices. Dropout would need X itself, so there is none here.
+/// Cross-Diffusion Attention of two modalities, Q, K, V `[B, H, N, d]` each, without matrices: O(N²d) time, O(Nd) memory. Dropout
+/// would need X itself, so there is none here. Equal to [`crate::cross_diffusion_attention`] up to rounding.
 ///
-/// Equal to [`crate::cross_diffusion_attention`] up to rounding. Panics if the configuration is invalid; see
-/// [`CdaConfig::validate`].
+/// # Panics
+/// If the configuration is invalid, see [`CdaConfig::validate`], or shapes differ.
 #[track_caller]
 pub fn cross_diffusion_attention<T: Real>(r: &Qkv<T>, d: &Qkv<T>, config: &CdaConfig) -> Mixed<T> {
     if let Err(error) = config.validate() {

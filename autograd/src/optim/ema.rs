@@ -16,7 +16,8 @@ pub struct Ema<T: Real = f32> {
 }
 
 impl<T: Real> Ema<T> {
-    /// Starts from the current values.
+    /// Starts from the current values; average ← decay·average + (1 − decay)·values at every update.
+    /// PyTorch equivalent: `AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))`.
     #[track_caller]
     pub fn new(params: &Params<T>, decay: f64) -> Ema<T> {
         assert!((0.0..=1.0).contains(&decay), "Ema: decay {decay} must lie in [0, 1]");

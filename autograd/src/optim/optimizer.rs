@@ -64,7 +64,8 @@ impl<T: Real> Optimizer<T> {
         self
     }
 
-    /// One update in place of every parameter that has a gradient.
+    /// One update in place of every parameter that has a gradient. PyTorch equivalent: `optimizer.step()`, with the learning rate
+    /// as an argument.
     #[track_caller]
     pub fn step(&mut self, params: &mut Params<T>, grads: &Grads<T>, lr: f64) {
         if self.states.is_empty() {

@@ -89,7 +89,11 @@ fn the_folder_of_a_configuration_is_read_once_before_anything_is_timed() {
     desk.write("thermal.toml", tiny(&thermal).to_toml());
     let (said, error) = complaints(&desk, "thermal.toml");
     assert!(said.contains("16 files do not hold 3 spectra (") && !said.contains("time: "), "{said}");
-    assert!(error.starts_with("thermal.toml: ") && error.ends_with("problems with its pictures"), "{error}");
+    assert!(
+        error.starts_with("thermal.toml: ")
+            && error.ends_with("problems with its pictures; its [data] names the folders"),
+        "{error}"
+    );
 
     desk.write("gone.toml", tiny(&["data.test={folder={path=\"gone\"}}"]).to_toml());
     let (said, _) = complaints(&desk, "gone.toml");

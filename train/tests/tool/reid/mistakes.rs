@@ -79,7 +79,10 @@ fn configurations() {
         ("task=reid", "expected one of"),
     ] {
         let error = desk.refuses(&format!("train tiny.toml --set {change} --out run"));
-        assert!(error.starts_with("in tiny.toml: ") && error.contains(words), "{change}: {error}");
+        assert!(
+            error.starts_with(&format!("in tiny.toml with {change}: ")) && error.contains(words),
+            "{change}: {error}"
+        );
     }
     assert!(!desk.path("run").exists());
 }

@@ -79,6 +79,10 @@ fn print_variants(runs: &Runs) -> Result<()> {
     println!("| variant | | S | max F | max E | MAE | flat scenes' S | S, less that of `cda` |");
     println!("|---|---|---|---|---|---|---|---|");
     let released = numbers(variant(runs, "cda")?, &["S"])?;
+    let listed = |name: &String| VARIANTS.iter().any(|(variant, _)| variant == name);
+    if let Some(name) = runs.keys().find(|name| !listed(name)) {
+        bail!("{name} is not among the table's variants");
+    }
     for (name, what) in VARIANTS {
         let seeds = variant(runs, name)?;
         print!("| `{name}` | {what} |");

@@ -102,10 +102,10 @@ fn report(trained: &Detector) -> Result<Report> {
 
     let base = with_config(trained, |_| ())?;
     let unchanged = maps(&base, &inputs);
+    let (queries, keys) = lengths(&base, &inputs);
     let mut changes = BTreeMap::new();
     for change in CHANGES {
         let mut changed = base.clone();
-        let (queries, keys) = lengths(&base, &inputs);
         for block in 0..queries.len() {
             apply(&mut changed, change, block, [queries[block], keys[block]])?;
         }

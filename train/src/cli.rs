@@ -225,12 +225,11 @@ fn print_scores<S: Serialize>(scores: &S, json: bool, table: impl FnOnce(&S) -> 
 }
 
 fn synth_sod(args: &SynthSodArgs) -> Result<()> {
-    let pictures = || std::fs::read_dir(args.out.join("RGB")).map_or(0, Iterator::count);
-    if pictures() > 0 {
+    let before = std::fs::read_dir(args.out.join("RGB")).map_or(0, Iterator::count);
+    if before > 0 {
         eprintln!(
-            "{} holds {} pictures already: they stay, and are part of the set",
-            args.out.display(),
-            pictures()
+            "{} holds {before} pictures already: they stay, and are part of the set",
+            args.out.display()
         );
     }
     let bar = ProgressBar::new(args.count as u64);

@@ -103,7 +103,6 @@ impl Place {
     }
 
     /// The same tensor here.
-    /// Any shape.
     ///
     /// # Errors
     /// A tensor that the device has no memory for.

@@ -52,7 +52,6 @@ impl BatchNorm {
         }
     }
 
-    /// The shape stays.
     /// `[B, C, ..]` to the same shape.
     #[track_caller]
     pub fn forward<T: Real>(&self, ctx: &Ctx<T>, x: &Var<T>) -> Var<T> {
